@@ -1,0 +1,59 @@
+"""``stance predict``: label every sentence of some documents."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stance.apps.cli.options import column_options, format_option, model_option
+
+__all__ = ["predict"]
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
+@model_option
+@column_options
+@click.option("--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'.")
+@click.option("--input-format", type=click.Choice(["txt", "html", "csv", "tsv", "jsonl", "json", "parquet"]), help="Where the name does not tell.  [default: txt for -]")
+@click.option("--pre-split", is_flag=True, help="Each line or row is one sentence already.")
+@click.option("--coverage", type=click.FloatRange(0, 1, min_open=True), help="Decide about this share, abstain on the rest.")
+@click.option("--max-risk", type=click.FloatRange(0, 1), help="Abstain so that at most this share of decisions is wrong.")
+@format_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
+@click.pass_context
+def predict(context: click.Context, inputs: tuple[str, ...], output_format: str | None, output: Path | None, **options: Any) -> None:
+    """Label every sentence of text, html and table files, folders, or standard input (-).
+
+    One row for each sentence: document, sentence, start, end, text, label, p_<position>, confidence, abstained, then
+    the input's own columns.
+
+    \b
+    Examples:
+      stance predict article.txt
+      stance predict speeches/ --format parquet -o labelled.parquet
+      stance predict rows.csv --text-column sentence --document-column speech --pre-split
+      cat article.txt | stance predict --max-risk 0.1
+    """
+    if not inputs:
+        if sys.stdin.isatty():
+            click.echo(context.get_help(), err=True)
+            context.exit(2)
+        inputs = ("-",)
+    from stance.analysis.pipeline import columns_of, label_passages
+    from stance.apps.cli.output import write_rows
+    from stance.model.artifact import load_model
+    from stance.text.readers import Columns, read_documents
+
+    model = load_model(options["model"], trust_pickle=options["trust_pickle"])
+    columns = Columns(*(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context")))
+    passages = read_documents(
+        inputs, columns=columns, encoding=options["encoding"], input_format=options["input_format"] or "", by_line=options["pre_split"]
+    )
+    rows = label_passages(
+        passages, model, pre_split=options["pre_split"], coverage=options["coverage"], max_risk=options["max_risk"]
+    )
+    write_rows(rows, columns_of(model), output_format, output)

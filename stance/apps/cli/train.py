@@ -1,0 +1,70 @@
+"""``stance train``: train a classifier on an annotated corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stance.apps.cli.options import corpus_of, corpus_options, progress_bar
+
+__all__ = ["codebook_of", "train"]
+
+
+@click.command()
+@click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the model.")
+@click.option("--force", is_flag=True, help="Replace a model that is there.")
+@corpus_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold.")
+@click.option("--jobs", type=int, default=-1, help="Processes; the model does not depend on it.  [default: one a core]")
+@click.option("--joblib", "pickle", type=click.Path(path_type=Path), help="Also write the fitted scikit-learn object there.")
+def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
+    """Train a classifier on csv, tsv, jsonl, json or parquet files, or folders of them.
+
+    Exports of doccano, Label Studio, Prodigy and Argilla are read as they are. Rows whose column 'split' says 'test' are
+    not trained on, but reported on. Without --codebook the labels found are positions that exclude each other, and
+    --none-label says which of them is none. Give data/codebook.toml for the Taliban's positions.
+
+    \b
+    Examples:
+      stance train tweets.csv --label-column Stance --text-column Tweet --target-column Target --none-label NONE -o model
+      stance train data/corpus --codebook data/codebook.toml -o models/mine
+    """
+    from stance.model.artifact import check_writable, save_model
+    from stance.model.training import render_training, save_pickle
+    from stance.model.training import train as train_model
+
+    check_writable(output, force=options["force"])
+    book = codebook_of(options)
+    corpus = corpus_of(corpora, options)
+    show, end = progress_bar("training")
+    try:
+        trained = train_model(
+            corpus,
+            codebook=book,
+            none_label=options["none_label"],
+            name=output.name,
+            seed=options["seed"],
+            jobs=options["jobs"],
+            progress=show,
+        )
+    finally:
+        end()
+    saved = save_model(trained.model, output, force=options["force"])
+    if options["pickle"] is not None:
+        save_pickle(trained, options["pickle"])
+    click.echo(render_training(saved))
+    click.echo(f"saved to {output}")
+
+
+def codebook_of(options: dict[str, Any]) -> Any:
+    """Return the codebook that the options name, or None."""
+    from stance.codebook import load_codebook
+
+    if options["codebook"] is None:
+        return None
+    if options["none_label"]:
+        raise click.UsageError("--none-label is for corpora without a codebook; the codebook says which label is none")
+    return load_codebook(options["codebook"])

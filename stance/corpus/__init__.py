@@ -1,0 +1,1 @@
+"""Labelled data: reading it, checking it, measuring its agreement."""

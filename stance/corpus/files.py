@@ -1,0 +1,261 @@
+"""Annotated corpora: reading, writing, and what follows from documents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stance.corpus.exports import Skipped, plain_record
+from stance.errors import DataError
+from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, read_records
+
+__all__ = ["Corpus", "CorpusColumns", "read_corpus", "write_corpus"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labelled sentences, in the order of the files.
+
+    Attributes
+    ----------
+    documents, texts, labels
+        For each sentence its document, itself, its label.
+    contexts
+        The sentence before it in its document, or an empty string.
+    targets
+        What the stance is about; empty strings where the corpus has one target.
+    where
+        The file and row that each sentence comes from, such as ``W1.jsonl:12``.
+    columns
+        All other columns (genre, year, speaker, holder, split, ...), by name, each as long as `texts`.
+    skipped
+        Why rows of the files are not here, and how many for each reason: no label, rejected by the annotator, ...
+    """
+
+    documents: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    contexts: tuple[str, ...]
+    targets: tuple[str, ...]
+    where: tuple[str, ...]
+    columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The targets, sorted."""
+        return tuple(sorted(set(self.targets)))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sha256 of documents, contexts, texts, labels and targets, in order."""
+        digest = hashlib.sha256()
+        for row in zip(self.documents, self.targets, self.contexts, self.texts, self.labels, strict=True):
+            digest.update(json.dumps(row, ensure_ascii=False).encode())
+        return digest.hexdigest()
+
+    def take(self, rows: Sequence[int]) -> Corpus:
+        """Return the corpus of some rows; their contexts stay what they were."""
+
+        def of(values: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(values[i] for i in rows)
+
+        return Corpus(
+            *(of(v) for v in (self.documents, self.texts, self.labels, self.contexts, self.targets, self.where)),
+            columns={name: of(values) for name, values in self.columns.items()},
+            skipped=self.skipped,
+        )
+
+    def only(self, column: str, value: str) -> Corpus:
+        """Return the rows whose column has a value.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or no such row.
+        """
+        if column not in self.columns:
+            raise DataError(f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}")
+        rows = [i for i, found in enumerate(self.columns[column]) if str(found) == value]
+        if not rows:
+            raise DataError(f"no row of the corpus has {column} = {value!r}; found are {', '.join(sorted(set(map(str, self.columns[column]))))}")
+        return self.take(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusColumns:
+    """The names of the columns of an annotated corpus; empty means the usual name, if it is there.
+
+    Attributes
+    ----------
+    text, label
+        By default ``text`` and ``label``.
+    document
+        By default ``document``; if there is none, each row is a document of its own.
+    target, context
+        What the stance is about, and the sentence before; by default none.
+    """
+
+    text: str = ""
+    label: str = ""
+    document: str = ""
+    target: str = ""
+    context: str = ""
+
+
+def read_corpus(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    columns: CorpusColumns | None = None,
+    encoding: str = DEFAULT_ENCODING,
+    annotator: str = "",
+) -> Corpus:
+    """Read an annotated corpus of csv, tsv, jsonl, json or parquet files, or folders of them.
+
+    Exports of doccano, Label Studio, Prodigy and Argilla are recognised; see `stance.corpus.exports`. Rows without a
+    label are left out and counted in `Corpus.skipped`.
+
+    Parameters
+    ----------
+    sources
+        Files and folders.
+    columns
+        Names of columns.
+    encoding
+        Of text formats; UTF-8 with or without a byte order mark by default.
+    annotator
+        Whose labels to take, where an export has several annotators; by default the majority's.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, a column is missing, a labelled row has no text, or no row has a label.
+
+    Examples
+    --------
+    >>> from stance.shipped import shipped
+    >>> corpus = read_corpus(shipped("data", "corpus"))
+    >>> sorted(set(corpus.labels))
+    ['both', 'engage', 'none', 'terrorist']
+    """
+    columns = columns or CorpusColumns()
+    skipped: Counter[str] = Counter()
+    rows: list[_Row] = []
+    for path in _files([sources] if isinstance(sources, (str, Path)) else sources):
+        for where, record in read_records(path, TABLE_SUFFIXES[path.suffix.lower()], encoding=encoding):
+            try:
+                plain = plain_record(record, label=columns.label, annotator=annotator)
+                rows.append(_row(f"{path.name}:{where.rsplit(':', 1)[-1]}", where, plain, columns, path.stem))
+            except Skipped as reason:
+                skipped[str(reason)] += 1
+    if not rows:
+        why = ", ".join(f"{n} rows: {reason}" for reason, n in skipped.items()) or "no rows"
+        raise DataError(f"{', '.join(map(str, [sources] if isinstance(sources, (str, Path)) else sources))}: nothing labelled ({why})")
+    return _corpus(rows, dict(skipped))
+
+
+def _files(sources: Iterable[str | Path]) -> Iterator[Path]:
+    for source in map(Path, sources):
+        if source.is_dir():
+            found = sorted(p for p in source.rglob("*") if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith("."))
+            if not found:
+                raise DataError(f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}")
+            yield from found
+        elif not source.exists():
+            raise DataError(f"{source}: no such file or folder")
+        elif source.suffix.lower() not in TABLE_SUFFIXES:
+            raise DataError(f"{source}: unknown kind of corpus file {source.suffix!r}; known are {', '.join(TABLE_SUFFIXES)}")
+        else:
+            yield source
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    document: str
+    text: str
+    label: str
+    context: str | None
+    target: str
+    where: str
+    rest: dict[str, Any]
+
+
+def _row(place: str, where: str, record: Mapping[str, Any], columns: CorpusColumns, stem: str) -> _Row:
+    rest = dict(record)
+
+    def take(asked: str, usual: str, *, needed: bool) -> Any:
+        name = asked or usual
+        if name in rest:
+            return rest.pop(name)
+        if asked or needed:
+            raise DataError(f"{where}: no column {name!r}; there are {', '.join(map(str, record))}; name it with --{usual}-column")
+        return None
+
+    text = take(columns.text, "text", needed=True)
+    label = take(columns.label, "label", needed=True)
+    document = take(columns.document, "document", needed=False)
+    target = take(columns.target, "target", needed=False) if columns.target else None
+    context = take(columns.context, "context", needed=False) if columns.context else None
+    if label is None or label != label or not str(label).strip():
+        raise Skipped("no label")
+    if not isinstance(text, str) or not text.strip():
+        what = f"a {type(text).__name__}" if text is not None and not isinstance(text, str) else "nothing"
+        raise DataError(f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label")
+    number = place.rsplit(":", 1)[-1]
+    return _Row(
+        document=f"{stem}:{number}" if document is None else str(document),
+        text=text,
+        label=str(label).strip(),
+        context=None if context is None else str(context),
+        target="" if target is None else str(target),
+        where=place,
+        rest=rest,
+    )
+
+
+def _corpus(rows: list[_Row], skipped: Mapping[str, int]) -> Corpus:
+    last: dict[str, str] = {}
+    contexts = []
+    for row in rows:
+        contexts.append(last.get(row.document, "") if row.context is None else row.context)
+        last[row.document] = row.text
+    names = dict.fromkeys(name for row in rows for name in row.rest)
+    return Corpus(
+        documents=tuple(row.document for row in rows),
+        texts=tuple(row.text for row in rows),
+        labels=tuple(row.label for row in rows),
+        contexts=tuple(contexts),
+        targets=tuple(row.target for row in rows),
+        where=tuple(row.where for row in rows),
+        columns={name: tuple(row.rest.get(name) for row in rows) for name in names},
+        skipped=skipped,
+    )
+
+
+def write_corpus(corpus: Corpus, path: str | Path) -> None:
+    """Write a corpus as jsonl: document, text, label, target if there are any, then the other columns.
+
+    Contexts follow from the order of the rows and are not written. The file is written whole or not at all.
+    """
+    path = Path(path)
+    made = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with made.open("w", encoding="utf-8") as file:
+            for i in range(len(corpus)):
+                row: dict[str, Any] = {"document": corpus.documents[i], "text": corpus.texts[i], "label": corpus.labels[i]}
+                if any(corpus.targets):
+                    row["target"] = corpus.targets[i]
+                row |= {name: values[i] for name, values in corpus.columns.items()}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Learning: features, classifier, calibration, artifacts."""

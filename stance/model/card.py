@@ -1,0 +1,107 @@
+"""The card of a model: what it was trained on, how good it is, and what it is not for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stance.model.artifact import StanceModel
+
+__all__ = ["render_card"]
+
+_NAMES = {
+    "macro_f1_positions": "macro-F1 over positions (mean F1 of the positions' yes-answers)",
+    "macro_f1_labels": "macro-F1 over labels",
+    "favg": "Favg (mean F1 of the two positions)",
+    "accuracy": "accuracy",
+}
+
+
+def render_card(model: StanceModel) -> str:
+    """Return the card as Markdown."""
+    about = model.about
+    parts = [f"# {model.codebook.name}", "", *_use(model), "", *_data(model)]
+    if about.get("cross_validation"):
+        parts += ["", "## Cross-validation on the training documents", "", *_results(about["cross_validation"])]
+    if about.get("held_out"):
+        parts += ["", "## Held-out documents", "", *_results(about["held_out"])]
+    parts += ["", *_decisions(model), "", *_limits(model)]
+    return "\n".join(parts) + "\n"
+
+
+def _use(model: StanceModel) -> list[str]:
+    book = model.codebook
+    how = "exactly one label" if book.exclusive else "any set of positions"
+    lines = [
+        "A classifier of sentences by the position on a target that they reflect: word and character n-grams, mentions of",
+        f"the target and the sentence before, logistic regression, calibrated probabilities. A sentence has {how}:",
+        f"{', '.join(model.labels)}.",
+    ]
+    lines += ["", *(f"- **{p.name}**: {' '.join(p.definition.split())}" for p in book.positions if p.definition)]
+    named = [t for t in model.targets if t] or [t.name for t in book.targets]
+    return [*lines, *(["", f"Targets: {', '.join(named)}."] if named else [])]
+
+
+def _data(model: StanceModel) -> list[str]:
+    about, corpus = model.about, model.about.get("corpus", {})
+    labels = ", ".join(f"{n} {label}" for label, n in corpus.get("labels", {}).items())
+    lines = [
+        "## Training",
+        "",
+        f"- {corpus.get('n')} sentences of {corpus.get('n_documents')} documents: {labels}",
+        f"- corpus {str(corpus.get('fingerprint'))[:16]}, codebook {model.codebook.fingerprint[:16]}, seed {about.get('seed')}",
+        f"- stance {about.get('version')}, " + ", ".join(f"{name} {v}" for name, v in about.get("libraries", {}).items()),
+    ]
+    for target in about.get("targets", []):
+        of = f" of {target['target']}" if target["target"] else ""
+        tried = ", ".join(f"{c}: {loss:.3f}" for c, loss in target["chosen"]["log_loss"].items())
+        lines.append(f"- strength of regularisation{of}: C = {target['chosen']['C']:g} (log loss out of fold of {tried or 'no fold'})")
+    return lines
+
+
+def _results(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['n']} sentences of {found['n_documents']} documents; 95 % intervals by bootstrap over documents.", ""]
+    baselines = found.get("baselines", {})
+    lines += [f"| figure | this model |{''.join(f' {name} |' for name in baselines)}", f"| --- | --- |{' --- |' * len(baselines)}"]
+    for key, name in _NAMES.items():
+        if key in found:
+            lines.append(f"| {name} | {_figure(found[key])} |{''.join(f' {_figure(b.get(key))} |' for b in baselines.values())}")
+    lines += ["", "| position | precision | recall | F1 | average precision | sentences |", "| --- | --- | --- | --- | --- | --- |"]
+    for name, p in found["positions"].items():
+        cells = (_figure(p[key]) for key in ("precision", "recall", "f1", "average_precision"))
+        lines.append(f"| {name} | {' | '.join(cells)} | {p['support']} |")
+    c = found.get("calibration")
+    if c:
+        lines += ["", f"Calibration: ECE {_figure(c['ece_equal_width'])}, Brier (sum over labels, 0 to 2) {_figure(c['brier_sum_0_2'])}, log loss {_figure(c['log_loss_nats'])} nats."]
+    return lines
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        if value.get("value") is None:
+            return "-"
+        return f"{value['value']:.3f}" + ("" if value.get("low") is None else f" [{value['low']:.3f}, {value['high']:.3f}]")
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _decisions(model: StanceModel) -> list[str]:
+    lines = ["## Decisions", ""]
+    for target, scorer in model.scorers.items():
+        of = f" ({target})" if target else ""
+        what = "added to the log-probability of" if scorer.codebook.exclusive else "probability from which on to say"
+        lines.append(f"- {what}{of}: " + ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True)))
+    lines.append("- both kinds of number were chosen out of fold for macro-F1; so was the curve of risk and coverage for abstaining")
+    return lines
+
+
+def _limits(model: StanceModel) -> list[str]:
+    return [
+        "## Limits",
+        "",
+        "- A label says which position a sentence reflects, reports or attributes to somebody. It is no verdict on a person,",
+        "  and no evidence of support for violence.",
+        "- The model counts words. Irony, rhetorical questions, and positions told without the usual words escape it.",
+        "- It knows English only, and the genres and period of its training documents.",
+        "- Probabilities are calibrated for documents like the training ones; where positions are rarer or more frequent, look",
+        "  at a sample before you trust a share.",
+    ]

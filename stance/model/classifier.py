@@ -1,0 +1,366 @@
+"""`StanceClassifier`: a scikit-learn classifier over texts, one yes/no head per position or one softmax over labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from stance.codebook import Codebook, Position, Target
+from stance.errors import DataError
+from stance.model.calibration import Abstention, Calibrator, choose_offsets, choose_thresholds, log_loss
+from stance.model.features import Features, FeatureSpec, Rows
+from stance.model.scorer import Prediction, Scorer
+
+__all__ = ["StanceClassifier"]
+
+Floats = NDArray[np.float64]
+_C_WITHOUT_FOLDS = 3.0
+_CERTAIN = 5.0
+
+
+class StanceClassifier(ClassifierMixin, BaseEstimator):
+    """Classify sentences by the position on a target that they reflect.
+
+    Word and character n-grams, mentions of the target and the sentence before feed logistic regressions: one for each
+    position if the codebook's labels combine, one multinomial model if they exclude each other. Strength of
+    regularisation, calibration and thresholds come from cross-validation in which a document is never on both sides.
+
+    Parameters
+    ----------
+    codebook : Codebook, optional
+        Targets and positions. Without one the labels found are positions that exclude each other.
+    none_label : str, default=""
+        Without a codebook: which of the labels stands for no position.
+    target : str, default=""
+        The name of the codebook's target that the texts are about; by default its only one.
+    words, chars : tuple of (int, int)
+        Shortest and longest n-gram.
+    min_df : int, default=2
+        In how many texts a feature must occur.
+    C : sequence of float, default=(1, 3, 10, 30)
+        Inverse strengths of regularisation to choose from, by out-of-fold log loss after calibration.
+    folds : int, default=5
+        Folds of the cross-validation; fewer where a label has fewer documents.
+    seed : int, default=0
+        Decides which document is in which fold.
+    n_jobs : int, optional
+        Processes of joblib; the result does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,)
+        Labels, sorted.
+    scorer_ : Scorer
+        The fitted classifier as data; saving writes this and nothing else.
+    cross_validated_ : Prediction or None
+        Predictions for the training texts by models, calibration and thresholds that had not seen their documents;
+        None if a label has too few documents for two folds.
+    fold_of_ : ndarray of shape (n_samples,) or None
+        The fold in which each text was held out.
+    chosen_ : dict
+        The chosen `C`, the number of folds, and the out-of-fold log loss of each candidate.
+
+    Examples
+    --------
+    >>> texts = ["Talk to them.", "Fight them.", "It rained."] * 4
+    >>> model = StanceClassifier(none_label="none").fit(texts, ["engage", "terrorist", "none"] * 4)
+    >>> model.predict(["We must fight."]).tolist()
+    ['terrorist']
+    """
+
+    def __init__(
+        self,
+        *,
+        codebook: Codebook | None = None,
+        none_label: str = "",
+        target: str = "",
+        words: tuple[int, int] = (1, 2),
+        chars: tuple[int, int] = (2, 5),
+        min_df: int = 2,
+        C: Sequence[float] = (1.0, 3.0, 10.0, 30.0),
+        folds: int = 5,
+        seed: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.codebook = codebook
+        self.none_label = none_label
+        self.target = target
+        self.words = words
+        self.chars = chars
+        self.min_df = min_df
+        self.C = C
+        self.folds = folds
+        self.seed = seed
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    # -- fitting -----------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Sequence[str],
+        y: Sequence[str],
+        *,
+        contexts: Sequence[str] | None = None,
+        groups: Sequence[Any] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> StanceClassifier:
+        """Fit the classifier.
+
+        Parameters
+        ----------
+        X : sequence of str, length n
+            Texts.
+        y : sequence of str, length n
+            Their labels.
+        contexts : sequence of str, optional
+            The sentence before each text, empty where there is none.
+        groups : sequence, optional
+            The document of each text; a document is never split between folds. By default each text is its own.
+        progress : callable, optional
+            Called with the number of fits done and to do.
+
+        Raises
+        ------
+        DataError
+            If texts are no strings, a label is not in the codebook, or there is but one label.
+        """
+        texts = self._texts(X)
+        labels = _labels(y, len(texts))
+        contexts = None if contexts is None else _matching(contexts, len(texts), "contexts")
+        groups = list(range(len(texts))) if groups is None else _matching(groups, len(texts), "groups")
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"one class only: every label is {self.classes_[0]!r}; a classifier needs at least two")
+        book = self._codebook(self.classes_)
+        names = tuple(map(str, self.classes_))
+        spec = FeatureSpec(words=tuple(self.words), chars=tuple(self.chars), min_df=self.min_df if len(texts) > 50 else 1)
+        features = Features(spec, self._target(book)).fit(texts, contexts)
+        rows = features.transform(texts, contexts)
+        said = tuple(sorted({*names, *(() if book.exclusive else book.labels)}))
+        k = len(said) if book.exclusive else len(book.positions)
+        unfitted = Scorer(
+            book, said, features, np.empty((0, k)), np.empty(k),
+            Calibrator((1.0,) * k, (0.0,) * k), (0.0 if book.exclusive else 0.5,) * k,
+        )
+        self.classes_ = np.array(said) if not book.exclusive else self.classes_
+        self.chosen_: dict[str, Any] = {"C": _C_WITHOUT_FOLDS, "folds": 0, "log_loss": {}}
+        self.cross_validated_: Prediction | None = None
+        self.fold_of_: NDArray[np.intp] | None = None
+        at = np.array([said.index(name) for name in names])[codes]
+        self.scorer_ = self._fit_heads(unfitted, rows, at, groups, progress)
+        self.n_features_in_ = 1
+        return self
+
+    def _fit_heads(
+        self,
+        scorer: Scorer,
+        rows: Rows,
+        y: NDArray[np.intp],
+        groups: Sequence[Any],
+        progress: Callable[[int, int], None] | None,
+    ) -> Scorer:
+        """Choose `C` out of fold, calibrate and set thresholds there, and fit the final heads on everything."""
+        folds = self._folds(y, groups)
+        grid = sorted({float(c) for c in self.C}) if folds else [_C_WITHOUT_FOLDS]
+        heads = _Heads(scorer, rows, y, self.n_jobs)
+        jobs = [(c, train) for c in grid for train, _ in folds]
+        everything = np.arange(len(rows))
+        fitted = heads.fit([*jobs, *((c, everything) for c in grid[:1] if not folds)], progress, len(jobs) + 1)
+        if not folds:
+            return replace(scorer, coef=fitted[0][0], intercept=fitted[0][1])
+        scores = {}
+        for i, c in enumerate(grid):
+            scores[c] = np.empty((len(rows), len(scorer.scores)))
+            for (_, test), (coef, intercept) in zip(folds, fitted[i * len(folds) :], strict=False):
+                scores[c][test] = (rows.dot(coef) + intercept)[test]
+        losses = {c: _calibrate(scorer, s, y)[1] for c, s in scores.items()}
+        best = min(grid, key=lambda c: (round(losses[c], 6), c))
+        self.chosen_ = {"C": best, "folds": len(folds), "log_loss": {f"{c:g}": round(v, 6) for c, v in losses.items()}}
+        self.cross_validated_ = _nested(scorer, scores[best], y, folds)
+        self.fold_of_ = np.empty(len(y), dtype=np.intp)
+        for i, (_, test) in enumerate(folds):
+            self.fold_of_[test] = i
+        coef, intercept = heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0]
+        return replace(_decided(scorer, scores[best], y), coef=coef, intercept=intercept)
+
+    def _folds(self, y: NDArray[np.intp], groups: Sequence[Any]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Return grouped, stratified folds; none where a label has a single document."""
+        documents = [len({g for g, code in zip(groups, y, strict=True) if code == label}) for label in np.unique(y)]
+        n = min(self.folds, *documents)
+        if n < 2:
+            return []
+        splitter = StratifiedGroupKFold(n_splits=n, shuffle=True, random_state=self.seed)
+        found = list(splitter.split(np.zeros(len(y)), y, np.unique(np.array(groups, dtype=str), return_inverse=True)[1]))
+        # a fold whose training side lacks a label would calibrate it to nothing
+        return found if all(len(np.unique(y[train])) == len(np.unique(y)) for train, _ in found) else []
+
+    # -- predicting --------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Sequence[str], contexts: Sequence[str] | None = None) -> NDArray[Any]:
+        """Return the label of each text; parameters as in `fit`."""
+        prediction = self._predict(X, contexts)
+        return np.array(prediction.labels, dtype=self.classes_.dtype) if prediction.labels else self.classes_[:0]
+
+    def predict_proba(self, X: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
+        """Return calibrated probabilities of the labels, shape (n, n_labels), columns as in `classes_`."""
+        return self._predict(X, contexts).label_proba
+
+    def decision_function(self, X: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
+        """Return the raw scores of the heads, shape (n, n_scores)."""
+        check_is_fitted(self)
+        return self.scorer_.decision_function(self._texts(X), contexts)
+
+    def _predict(self, X: Sequence[str], contexts: Sequence[str] | None) -> Any:
+        check_is_fitted(self)
+        texts = self._texts(X)
+        return self.scorer_.predict(texts, None if contexts is None else _matching(contexts, len(texts), "contexts"))
+
+    # -- input -------------------------------------------------------------------------------------------------------
+
+    def _texts(self, X: Any) -> list[str]:
+        """Return the texts of the input; the one place where input becomes texts."""
+        if isinstance(X, (str, bytes)):
+            raise DataError("X is a single string; give a sequence of texts, such as [text]")
+        if getattr(X, "ndim", 1) != 1 or hasattr(X, "columns"):
+            raise DataError(f"X has shape {X.shape}; give one column of texts, such as frame['text']")
+        texts = list(X)
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise DataError(f"X[{i}] is {text!r} of type {type(text).__name__}; texts must be strings")
+        return texts
+
+    def _codebook(self, classes: NDArray[Any]) -> Codebook:
+        names = [str(c) for c in classes]
+        if self.codebook is not None:
+            for name in names:
+                self.codebook.positions_of(name)
+            return self.codebook
+        if self.none_label and self.none_label not in names:
+            raise DataError(f"none_label {self.none_label!r} is none of the labels found: {', '.join(names)}")
+        positions = tuple(Position(name) for name in names if name != self.none_label)
+        return Codebook("labels of the corpus", positions, exclusive=True, none_label=self.none_label, both_label="")
+
+    def _target(self, book: Codebook) -> Target:
+        if self.target:
+            return book.target(self.target)
+        return book.targets[0] if len(book.targets) == 1 else Target("")
+
+
+def _labels(y: Any, n: int) -> NDArray[Any]:
+    if isinstance(y, str) or not hasattr(y, "__len__"):
+        raise DataError("y must be a sequence of labels; this estimator requires y to be passed, but the target y is None")
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels.ravel()
+    if labels.ndim != 1:
+        raise DataError(f"y has shape {labels.shape}; give one label for each text")
+    check_classification_targets(labels)
+    if len(labels) != n:
+        raise DataError(f"{n} texts but {len(labels)} labels")
+    if n == 0:
+        raise DataError("0 sample(s): there is nothing to learn from")
+    return labels
+
+
+def _matching(values: Any, n: int, name: str) -> list[Any]:
+    found = list(values)
+    if len(found) != n:
+        raise DataError(f"{n} texts but {len(found)} {name}")
+    return found
+
+
+class _Heads:
+    """The logistic regressions of one scorer: one of all labels where they exclude each other, else one a position."""
+
+    def __init__(self, scorer: Scorer, rows: Rows, y: NDArray[np.intp], n_jobs: int | None) -> None:
+        self._matrix = csr_matrix((rows.data, rows.indices, rows.indptr), shape=(len(rows), rows.n_features))
+        self._exclusive = scorer.codebook.exclusive
+        truth = scorer.members[y].astype(np.intp)
+        self._targets = [y] if self._exclusive else [truth[:, k] for k in range(truth.shape[1])]
+        self._n_jobs = n_jobs
+
+    def fit(
+        self,
+        jobs: list[tuple[float, NDArray[np.intp]]],
+        progress: Callable[[int, int], None] | None,
+        total: int,
+        done: int = 0,
+    ) -> list[tuple[Floats, Floats]]:
+        """Fit for each (C, rows); return coefficients of shape (n_features, n_scores) and intercepts."""
+        made: list[tuple[Floats, Floats]] = []
+        part: list[tuple[Floats, Floats]] = []
+        parallel = Parallel(n_jobs=self._n_jobs, return_as="generator", max_nbytes="1M")
+        for result in parallel(delayed(_fit_head)(self._matrix, c, at, y) for c, at in jobs for y in self._targets):
+            part.append(result)
+            if len(part) == len(self._targets):
+                made.append(self._stack(part))
+                part = []
+                if progress is not None:
+                    progress(done + len(made), total)
+        return made
+
+    def _stack(self, fits: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+        coef, intercept = np.concatenate([c for c, _ in fits]), np.concatenate([i for _, i in fits])
+        if self._exclusive and len(coef) == 1:  # scikit-learn keeps one row for two classes; a softmax has two halves
+            coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+        # single precision is what an artifact holds: a model gives the same numbers before and after it is saved
+        return coef.T.astype(np.float32).astype(np.float64), intercept
+
+
+def _fit_head(matrix: csr_matrix, c: float, at: NDArray[np.intp], y: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Fit one logistic regression; on one thread, so that sums do not depend on the number of jobs."""
+    here = y[at]
+    if (here == here[0]).all():  # every text of these has the position, or none: say so and nothing else
+        return np.zeros((1, matrix.shape[1])), np.array([_CERTAIN if here[0] else -_CERTAIN])
+    with threadpool_limits(limits=1):
+        model = LogisticRegression(C=c, max_iter=2000).fit(matrix[at], here)
+    return model.coef_, model.intercept_
+
+
+def _calibrate(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> tuple[Scorer, float]:
+    """Return the scorer calibrated on out-of-fold scores, and its log loss there."""
+    calibrator = Calibrator.fit(scores, y, scorer.members, exclusive=scorer.codebook.exclusive)
+    return replace(scorer, calibrator=calibrator), log_loss(calibrator.label_proba(scores, scorer.members), y)
+
+
+def _decided(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> Scorer:
+    """Return the scorer with calibration, thresholds and abstention curve from out-of-fold scores."""
+    scorer, _ = _calibrate(scorer, scores, y)
+    first = scorer.decide(scores)
+    if scorer.codebook.exclusive:
+        scorer = replace(scorer, thresholds=choose_offsets(first.label_proba, y))
+    else:
+        scorer = replace(scorer, thresholds=choose_thresholds(first.positions, scorer.members[y]))
+    said = scorer.decide(scores)
+    right = np.array(said.labels) == np.array(scorer.labels)[y]
+    return replace(scorer, abstention=Abstention.fit(said.confidence, right))
+
+
+def _nested(scorer: Scorer, scores: Floats, y: NDArray[np.intp], folds: list[Any]) -> Prediction:
+    """Return out-of-fold predictions whose calibration and thresholds come from the other folds, too."""
+    labels = np.empty(len(y), dtype=object)
+    positions, proba = np.empty((len(y), len(scorer.codebook.positions))), np.empty((len(y), len(scorer.labels)))
+    confidence = np.empty(len(y))
+    for train, test in folds:
+        said = _decided(scorer, scores[train], y[train]).decide(scores[test])
+        labels[test], positions[test], proba[test], confidence[test] = said.labels, said.positions, said.label_proba, said.confidence
+    return Prediction(labels.tolist(), positions, proba, confidence)

@@ -1,0 +1,122 @@
+"""A fitted classifier as data: features, coefficients, calibration, thresholds. Prediction needs numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stance.codebook import Codebook
+from stance.model.calibration import Abstention, Calibrator
+from stance.model.features import Features
+
+__all__ = ["Prediction", "Scorer"]
+
+Floats = NDArray[np.float64]
+_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a scorer says of n sentences.
+
+    Attributes
+    ----------
+    labels
+        The decided label of each sentence.
+    positions
+        Probability of each position, shape (n, n_positions), in the codebook's order.
+    label_proba
+        Probability of each label, shape (n, n_labels), in the order of `Scorer.labels`; rows sum to 1.
+    confidence
+        The probability of the decided label.
+    """
+
+    labels: list[str]
+    positions: Floats
+    label_proba: Floats
+    confidence: Floats
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """One target's classifier.
+
+    Attributes
+    ----------
+    labels
+        All labels it can say, sorted.
+    scores
+        What the columns of `coef` score: the positions; with exclusive labels, the labels.
+    coef, intercept
+        Shapes (n_features, n_scores) and (n_scores,).
+    thresholds
+        With labels that combine: from which probability on a position is reflected. With exclusive labels: what is
+        added to a label's log-probability before the largest is taken.
+    """
+
+    codebook: Codebook
+    labels: tuple[str, ...]
+    features: Features
+    coef: Floats
+    intercept: Floats
+    calibrator: Calibrator
+    thresholds: tuple[float, ...]
+    abstention: Abstention = field(default_factory=Abstention)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the columns of `coef`."""
+        return self.labels if self.codebook.exclusive else self.codebook.position_names
+
+    @property
+    def members(self) -> NDArray[np.bool_]:
+        """Which scores each label is made of, shape (n_labels, n_scores)."""
+        if self.codebook.exclusive:
+            return np.eye(len(self.labels), dtype=bool)
+        return np.array([[s in self.codebook.positions_of(label) for s in self.scores] for label in self.labels])
+
+    def decision_function(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
+        """Return the raw scores, shape (n, n_scores), before calibration."""
+        parts = [
+            self.features.transform(texts[i : i + _BATCH], None if contexts is None else contexts[i : i + _BATCH]).dot(self.coef)
+            for i in range(0, len(texts), _BATCH)
+        ]
+        return np.concatenate(parts) + self.intercept if parts else np.empty((0, len(self.scores)))
+
+    def predict(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Prediction:
+        """Return labels and probabilities of some sentences.
+
+        Parameters
+        ----------
+        texts, contexts
+            Sentences, and for each the sentence before it (empty where there is none).
+        """
+        return self.decide(self.decision_function(texts, contexts))
+
+    def decide(self, scores: Floats) -> Prediction:
+        """Return labels and probabilities of raw scores."""
+        label_proba = self.calibrator.label_proba(scores, self.members)
+        positions = self._positions(label_proba)
+        if self.codebook.exclusive:
+            chosen = (np.log(np.clip(label_proba, 1e-300, 1.0)) + np.array(self.thresholds)).argmax(axis=1)
+            labels = [self.labels[i] for i in chosen]
+        else:
+            labels = self._labels_of(positions)
+            index = {label: i for i, label in enumerate(self.labels)}
+            chosen = np.array([index[label] for label in labels], dtype=np.intp)
+        return Prediction(labels, positions, label_proba, label_proba[np.arange(len(labels)), chosen])
+
+    def _positions(self, label_proba: Floats) -> Floats:
+        """Sum over the labels that hold a position."""
+        has = [[p in self.codebook.positions_of(label) for label in self.labels] for p in self.codebook.position_names]
+        columns = [np.where(row, label_proba, 0.0).sum(axis=1) for row in has]
+        return np.clip(np.stack(columns, axis=1), 0.0, 1.0)
+
+    def _labels_of(self, positions: Floats) -> list[str]:
+        names = self.codebook.position_names
+        yes = positions >= np.array(self.thresholds)
+        known = {pattern: self.codebook.label_of(n for n, on in zip(names, pattern, strict=True) if on) for pattern in map(tuple, np.unique(yes, axis=0).tolist())}
+        return [known[tuple(row)] for row in yes.tolist()]

@@ -1,0 +1,293 @@
+"""From an annotated corpus to a model: one classifier for each target, and an honest account of how good it is."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stance
+from stance.codebook import Codebook, Position
+from stance.corpus.files import Corpus
+from stance.errors import DataError
+from stance.model.artifact import StanceModel
+from stance.model.baselines import Baselines
+from stance.model.classifier import StanceClassifier
+from stance.model.metrics import measure
+from stance.model.scorer import Prediction
+
+__all__ = ["Trained", "codebook_for", "out_of_fold", "render_training", "save_pickle", "split_of", "train"]
+
+Progress = Callable[[int, int], None]
+_FEWEST_DOCUMENTS = 2
+_FIGURES = ("accuracy", "macro_f1_positions", "macro_f1_labels", "favg")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, and the fitted scikit-learn classifier of each target."""
+
+    model: StanceModel
+    classifiers: dict[str, StanceClassifier]
+
+
+def train(
+    corpus: Corpus,
+    *,
+    codebook: Codebook | None = None,
+    none_label: str = "",
+    name: str = "model",
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a classifier for each target of a corpus.
+
+    Rows whose column ``split`` says ``test`` are not trained on; the model is measured on them. On the others it is
+    measured by cross-validation, in which regularisation, calibration and thresholds come from the other folds.
+
+    Parameters
+    ----------
+    codebook
+        Targets and positions. Without one the labels found are positions that exclude each other.
+    none_label
+        Without a codebook: the label of no position.
+    seed, jobs
+        See `StanceClassifier`. The same corpus and seed give the same model, whatever the number of jobs.
+    progress
+        Called with the number of fits done and to do.
+
+    Raises
+    ------
+    DataError
+        If a label is not in the codebook, has too few documents, or there is but one.
+    """
+    book = codebook_for(corpus, codebook, none_label)
+    training, held_out = split_of(corpus)
+    per_target = {t: training.take([i for i, x in enumerate(training.targets) if x == t]) for t in training.target_names}
+    for target, part in per_target.items():
+        _refuse_too_few(part, target, book)
+    classifiers, baselines, about = {}, {}, []
+    for i, (target, part) in enumerate(per_target.items()):
+        classifiers[target] = _classifier(book, target, seed, jobs)
+        shown = _nth(progress, i, len(per_target))
+        classifiers[target].fit(part.texts, _canonical(part, book), contexts=part.contexts, groups=part.documents, progress=shown)
+        baselines[target] = Baselines.fit(part.texts, _canonical(part, book), book)
+        about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
+    model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines)
+    facts = {
+        "version": stance.__version__,
+        "python": platform.python_version(),
+        "libraries": _versions(),
+        "seed": seed,
+        "corpus": {"fingerprint": training.fingerprint, **_counts(training)},
+        "targets": about,
+        "cross_validation": _cross_validation(per_target, classifiers, book),
+        "held_out": None if held_out is None else {"fingerprint": held_out.fingerprint, **_counts(held_out), **_held_out(model, held_out)},
+    }
+    return Trained(StanceModel(name, model.scorers, baselines, facts), classifiers)
+
+
+def out_of_fold(
+    corpus: Corpus, codebook: Codebook, *, seed: int = 0, jobs: int | None = None, progress: Progress | None = None
+) -> NDArray[np.float64] | None:
+    """Return out-of-fold probabilities of the labels present, sorted, shape (n, n_labels); None if too few documents."""
+    labels = sorted(set(corpus.labels))
+    proba = np.zeros((len(corpus), len(labels)))
+    for i, target in enumerate(corpus.target_names):
+        rows = [j for j, t in enumerate(corpus.targets) if t == target]
+        part = corpus.take(rows)
+        classifier = _classifier(codebook, target, seed, jobs)
+        shown = _nth(progress, i, len(corpus.target_names))
+        classifier.fit(part.texts, part.labels, contexts=part.contexts, groups=part.documents, progress=shown)
+        if classifier.cross_validated_ is None:
+            return None
+        at = [k for k, label in enumerate(classifier.scorer_.labels) if label in labels]
+        columns = [labels.index(classifier.scorer_.labels[k]) for k in at]
+        proba[np.ix_(rows, columns)] = classifier.cross_validated_.label_proba[:, at]
+    return proba / proba.sum(axis=1, keepdims=True)
+
+
+def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = "") -> Codebook:
+    """Return the codebook, or one made of the corpus's labels; labels that are not in it raise `DataError`."""
+    found = sorted(set(corpus.labels))
+    if codebook is None:
+        if none_label and none_label not in found:
+            raise DataError(f"--none-label {none_label!r} is none of the labels found: {', '.join(found)}")
+        positions = tuple(Position(label) for label in found if label != none_label)
+        return Codebook("Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label="")
+    for label in found:
+        try:
+            codebook.positions_of(label)
+        except ValueError as error:
+            where = corpus.where[corpus.labels.index(label)]
+            raise DataError(f"{where}: {error}") from error
+    return codebook
+
+
+def split_of(corpus: Corpus) -> tuple[Corpus, Corpus | None]:
+    """Return what to train on, and what the column ``split`` holds out for testing."""
+    split = corpus.columns.get("split")
+    if split is None or "test" not in split:
+        return corpus, None
+    held = [i for i, value in enumerate(split) if value == "test"]
+    rest = [i for i, value in enumerate(split) if value != "test"]
+    if not rest:
+        raise DataError("every row's split is 'test'; there is nothing to train on")
+    return corpus.take(rest), corpus.take(held)
+
+
+def save_pickle(trained: Trained, path: Path) -> None:
+    """Write the fitted scikit-learn classifiers, a dictionary by target, with joblib."""
+    import joblib
+
+    made = path.with_name(f".{path.name}.part")
+    try:
+        joblib.dump(trained.classifiers, made, compress=3)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+# -- details ---------------------------------------------------------------------------------------------------------
+
+
+def _classifier(book: Codebook, target: str, seed: int, jobs: int | None) -> StanceClassifier:
+    return StanceClassifier(codebook=book, target=target, seed=seed, n_jobs=jobs)
+
+
+def _canonical(corpus: Corpus, book: Codebook) -> list[str]:
+    """Return the labels as the codebook writes them (``engage+terrorist`` is ``both``)."""
+    return [book.label_of(book.positions_of(label)) for label in corpus.labels]
+
+
+def _nth(progress: Progress | None, i: int, n: int) -> Progress | None:
+    """Return a progress function for the i-th of n equal tasks."""
+    return None if progress is None else lambda done, total: progress(i * total + done, n * total)
+
+
+def _refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
+    of = f" for target {target!r}" if target else ""
+    labels = _canonical(corpus, book)
+    if len(set(labels)) < 2:
+        raise DataError(f"one label only{of}: all {len(labels)} rows are {labels[0]!r}; a classifier needs at least two")
+    for label in sorted(set(labels)):
+        documents = {d for d, found in zip(corpus.documents, labels, strict=True) if found == label}
+        if len(documents) < _FEWEST_DOCUMENTS:
+            raise DataError(
+                f"label {label!r}{of} is in {len(documents)} document; at least {_FEWEST_DOCUMENTS} are needed to learn and to "
+                "measure it; add documents, merge it with another label, or leave it out"
+            )
+
+
+def _counts(corpus: Corpus) -> dict[str, Any]:
+    return {"n": len(corpus), "n_documents": len(set(corpus.documents)), "labels": dict(sorted(Counter(corpus.labels).items()))}
+
+
+def _versions() -> dict[str, str]:
+    import scipy
+    import sklearn
+
+    return {"numpy": np.__version__, "scikit-learn": sklearn.__version__, "scipy": scipy.__version__}
+
+
+def _cross_validation(
+    parts: dict[str, Corpus], classifiers: dict[str, StanceClassifier], book: Codebook
+) -> dict[str, Any] | None:
+    """Measure out of fold, all targets together, beside the baselines learned on the same folds."""
+    if any(c.cross_validated_ is None for c in classifiers.values()):
+        return None
+    labels = tuple(sorted({label for c in classifiers.values() for label in c.scorer_.labels}))
+    truth, documents, targets, keywords, majority = [], [], [], [], []
+    for target, part in parts.items():
+        said = _canonical(part, book)
+        truth += said
+        documents += part.documents
+        targets += part.targets
+        baselines = _baselines_out_of_fold(part, said, classifiers[target].fold_of_, book)
+        majority += baselines[0]
+        keywords += baselines[1]
+    merged = _merged([(c.scorer_.labels, c.cross_validated_) for c in classifiers.values()], labels)
+    several = targets if len(parts) > 1 else None
+    return {
+        **measure(book, truth, merged, labels, documents, targets=several),
+        "baselines": {
+            name: _headline(measure(book, truth, guess, labels, documents, targets=several))
+            for name, guess in (("majority", majority), ("keywords", keywords))
+        },
+    }
+
+
+def _merged(parts: Sequence[tuple[tuple[str, ...], Any]], labels: tuple[str, ...]) -> Prediction:
+    """Put the predictions of several targets one after the other, over all their labels."""
+    proba = []
+    for own, said in parts:
+        wide = np.zeros((len(said.labels), len(labels)))
+        wide[:, [labels.index(label) for label in own]] = said.label_proba
+        proba.append(wide)
+    return Prediction(
+        [label for _, said in parts for label in said.labels],
+        np.concatenate([said.positions for _, said in parts]),
+        np.concatenate(proba),
+        np.concatenate([said.confidence for _, said in parts]),
+    )
+
+
+def _baselines_out_of_fold(corpus: Corpus, labels: list[str], fold_of: Any, book: Codebook) -> tuple[list[str], list[str]]:
+    majority, keywords = [""] * len(labels), [""] * len(labels)
+    for fold in np.unique(fold_of):
+        seen, held = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        fitted = Baselines.fit([corpus.texts[i] for i in seen], [labels[i] for i in seen], book)
+        guesses = fitted.predict_keywords([corpus.texts[i] for i in held], book)
+        for i, guess in zip(held, guesses, strict=True):
+            majority[i], keywords[i] = fitted.majority, guess
+    return majority, keywords
+
+
+def _held_out(model: StanceModel, corpus: Corpus) -> dict[str, Any]:
+    several = corpus.targets if len(model.targets) > 1 else None
+    said = model.predict(corpus.texts, corpus.contexts, several)
+    truth = _canonical(corpus, model.codebook)
+    return measure(model.codebook, truth, said, model.labels, corpus.documents, targets=several)
+
+
+def _headline(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in _FIGURES if name in found}
+
+
+def render_training(model: StanceModel) -> str:
+    """Return what a training is to print: the data, what was chosen, and the figures beside the baselines."""
+    about = model.about
+    lines = [f"{about['corpus']['n']} sentences of {about['corpus']['n_documents']} documents"]
+    for target in about["targets"]:
+        counts = ", ".join(f"{n} {label}" for label, n in target["labels"].items())
+        lines.append(f"  {target['target'] or 'labels'}: {counts}; chosen C = {target['chosen']['C']:g} in {target['chosen']['folds']} folds")
+    for scorer, name in zip(model.scorers.values(), model.targets, strict=True):
+        thresholds = ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
+        lines.append(f"  {'offsets' if scorer.codebook.exclusive else 'thresholds'}{f' ({name})' if name else ''}: {thresholds}")
+    cv = about["cross_validation"]
+    if cv is None:
+        lines.append("no cross-validation: a label has too few documents for two folds")
+    else:
+        lines += ["", f"{'cross-validation':<34}{'classifier':>22}{'keywords':>22}{'majority':>22}"]
+        for key in (k for k in _FIGURES if k in cv):
+            cells = (cv[key], cv["baselines"]["keywords"][key], cv["baselines"]["majority"][key])
+            lines.append(f"  {key:<32}" + "".join(f"{_cell(c):>22}" for c in cells))
+        for name, found in cv["positions"].items():
+            lines.append(f"  F1 of {name:<26}{_cell(found['f1']):>22}")
+    if about["held_out"]:
+        lines += ["", f"held-out documents ({about['held_out']['n']} sentences)"]
+        lines += [f"  {key:<32}{_cell(about['held_out'][key]):>22}" for key in _FIGURES if key in about["held_out"]]
+    return "\n".join(lines)
+
+
+def _cell(found: dict[str, float | None]) -> str:
+    if found["value"] is None:
+        return "-"
+    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")

@@ -1,0 +1,267 @@
+"""Documents out of text, html and table files, folders, UN General Debate corpora and standard input."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stance.errors import DataError, missing_extra
+from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, open_text, read_records
+
+__all__ = ["Columns", "Passage", "passages_of", "read_documents"]
+
+TEXT_SUFFIXES = {".txt": "txt", ".text": "txt", ".md": "txt", ".html": "html", ".htm": "html", ".xhtml": "html"}
+SUFFIXES = TEXT_SUFFIXES | TABLE_SUFFIXES
+_UNGDC = re.compile(r"(?P<speaker>[A-Z]{2,4})_(?P<session>\d{1,3})_(?P<year>\d{4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text as it stands in the input: a whole file, or one row of a table.
+
+    Attributes
+    ----------
+    document
+        Passages with the same document are read in order, as one text.
+    text
+        The text; empty where a row has none.
+    where
+        The file, or ``file:row``.
+    context
+        The sentence before the text, if the input names it; None if it is to be taken from the passage before.
+    target
+        What the stance is about, if the input names it.
+    start
+        Where in the document's file the text starts, in characters; 0 for rows of tables.
+    columns
+        All other fields of the row, or what the file's name tells.
+    """
+
+    document: str
+    text: str
+    where: str
+    context: str | None = None
+    target: str = ""
+    start: int = 0
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The names of the columns of a table that mean something.
+
+    Attributes
+    ----------
+    text
+        The text; by default the column ``text``, or the only column.
+    document, target, speaker, context
+        Its document, what the stance is about, who speaks, the sentence before; empty if there is no such column.
+        Without a document column each row is a document of its own.
+    """
+
+    text: str = ""
+    document: str = ""
+    target: str = ""
+    speaker: str = ""
+    context: str = ""
+
+
+def read_documents(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    columns: Columns | None = None,
+    encoding: str = DEFAULT_ENCODING,
+    input_format: str = "",
+    by_line: bool = False,
+    stdin: BinaryIO | None = None,
+) -> Iterator[Passage]:
+    """Yield the passages of files and folders, in the order given; files of a folder in the order of their names.
+
+    Parameters
+    ----------
+    sources
+        Files, folders, or ``-`` for standard input. Folders are read through, all files of a known kind; the names of
+        UN General Debate files (``Session 72 - 2017/PAK_72_2017.txt``) give the speaker, session and year.
+    columns
+        For tables.
+    encoding
+        Of text formats.
+    input_format
+        ``txt``, ``html``, ``csv``, ``tsv``, ``jsonl``, ``json`` or ``parquet``, where a file's name does not tell.
+    by_line
+        Whether each line of a text file is a passage, instead of the whole file.
+    stdin
+        The binary stream that ``-`` stands for; by default the process's standard input.
+
+    Raises
+    ------
+    DataError
+        If something cannot be read; the message says what, where, and what to do.
+
+    Examples
+    --------
+    >>> from stance.shipped import shipped
+    >>> passage = next(read_documents(shipped("data", "examples", "moscow-format.txt")))
+    >>> passage.document
+    'moscow-format'
+    """
+    columns = columns or Columns()
+    for source in [sources] if isinstance(sources, (str, Path)) else sources:
+        if str(source) == "-":
+            stream = stdin or sys.stdin.buffer
+            origin = _Origin("standard input", "stdin", {})
+            yield from _read(stream, input_format or "txt", columns, encoding, origin, by_line=by_line)
+            continue
+        path = Path(source)
+        for file, document in _files(path):
+            kind = input_format or SUFFIXES.get(file.suffix.lower(), "")
+            if not kind:
+                raise DataError(f"{file}: unknown kind of file {file.suffix!r}; say what it is, such as --input-format txt")
+            origin = _Origin(str(file), document, _from_name(file))
+            yield from _read(file, kind, columns, encoding, origin, by_line=by_line)
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield files with the names of their documents: the file's, below a folder with the way to it."""
+    if path.is_dir():
+        found = False
+        for folder, folders, names in os.walk(path, onerror=_raise):
+            folders.sort()
+            for name in sorted(names):
+                file = Path(folder, name)
+                if file.suffix.lower() in SUFFIXES and not name.startswith("."):
+                    found = True
+                    yield file, file.relative_to(path).with_suffix("").as_posix()
+        if not found:
+            raise DataError(f"{path}: no file of a known kind in this folder; known are {', '.join(SUFFIXES)}")
+    elif path.exists():
+        yield path, path.stem
+    else:
+        raise DataError(f"{path}: no such file or folder")
+
+
+def _raise(error: OSError) -> None:
+    raise DataError(f"{error.filename}: {error.strerror}") from error
+
+
+def _from_name(file: Path) -> dict[str, Any]:
+    match = _UNGDC.fullmatch(file.stem)
+    if match is None:
+        return {}
+    return {"speaker": match["speaker"], "session": int(match["session"]), "year": int(match["year"])}
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A file's name in errors, its document, and what its name tells."""
+
+    name: str
+    document: str
+    known: dict[str, Any]
+
+
+def _read(
+    source: Path | BinaryIO, kind: str, columns: Columns, encoding: str, origin: _Origin, *, by_line: bool
+) -> Iterator[Passage]:
+    if kind == "txt" and by_line:
+        yield from _lines(source, encoding, origin)
+    elif kind in {"txt", "html"}:
+        with open_text(source, encoding, origin.name) as file:
+            text = _no_binary(file.read(), origin.name)
+        text = _article(text, origin.name) if kind == "html" else text
+        yield Passage(origin.document, text, origin.name, columns=origin.known)
+    elif kind in TABLE_SUFFIXES.values():
+        for where, record in read_records(source, kind, encoding=encoding, name=origin.name):
+            yield _passage(where, record, columns, origin)
+    else:
+        raise DataError(f"{origin.name}: unknown input format {kind!r}; known are {', '.join(sorted(set(SUFFIXES.values())))}")
+
+
+def _lines(source: Path | BinaryIO, encoding: str, origin: _Origin) -> Iterator[Passage]:
+    start = 0
+    with open_text(source, encoding, origin.name) as lines:
+        for number, line in enumerate(lines, 1):
+            text = _no_binary(line, origin.name).rstrip("\r\n")
+            yield Passage(origin.document, text, f"{origin.name}:{number}", start=start, columns=origin.known)
+            start += len(line)
+
+
+def _no_binary(text: str, name: str) -> str:
+    if "\0" in text:
+        raise DataError(f"{name}: it holds a null byte: this is a binary file, no text")
+    return text
+
+
+def _passage(where: str, record: Mapping[str, Any], columns: Columns, origin: _Origin) -> Passage:
+    text_column = columns.text or _text_column(record, where)
+    for column in filter(None, (text_column, columns.document, columns.target, columns.speaker, columns.context)):
+        if column not in record:
+            raise DataError(f"{where}: no column {column!r}; there are {', '.join(map(str, record))}")
+    rest = {**origin.known, **record}
+    for used in {text_column, columns.document} - {""}:
+        del rest[used]
+    if columns.speaker and columns.speaker in rest:
+        rest["speaker"] = rest.pop(columns.speaker)
+    return Passage(
+        document=str(record[columns.document]) if columns.document else f"{origin.document}:{where.rsplit(':', 1)[-1]}",
+        text=_string(record[text_column], text_column, where),
+        where=where,
+        context=_string(record[columns.context], columns.context, where) if columns.context else None,
+        target=_string(record[columns.target], columns.target, where) if columns.target else "",
+        columns=rest,
+    )
+
+
+def _text_column(record: Mapping[str, Any], where: str) -> str:
+    if "text" in record:
+        return "text"
+    if len(record) == 1:
+        return str(next(iter(record)))
+    raise DataError(f"{where}: no column 'text'; say which holds the text with --text-column, there are {', '.join(map(str, record))}")
+
+
+def _string(value: Any, column: str, where: str) -> str:
+    """Return a cell as text; missing is empty."""
+    if value is None or value != value:  # NaN
+        return ""
+    if not isinstance(value, str):
+        raise DataError(f"{where}: column {column!r} holds a {type(value).__name__}, not text")
+    return value
+
+
+def _article(html: str, name: str) -> str:
+    """Return the article of a web page, its title first, a paragraph a line."""
+    try:
+        from trafilatura import bare_extraction
+    except ImportError as error:
+        raise missing_extra("reading html", "html") from error
+    found = bare_extraction(html, include_comments=False, include_tables=False, with_metadata=True, favor_recall=True)
+    body = (found.text or "") if found is not None else ""
+    if found is None or not body.strip():
+        raise DataError(f"{name}: no article found in this page; save its text to a .txt file")
+    title = (found.title or "").strip()
+    return body if not title or body.lstrip().startswith(title) else f"{title}\n{body}"
+
+
+def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | None = None) -> Iterator[Passage]:
+    """Yield passages of texts, or of records, that are in memory; without a document column they are numbered from 0.
+
+    Raises
+    ------
+    DataError
+        If an item is neither.
+    """
+    columns = columns or Columns()
+    for i, item in enumerate(texts):
+        if isinstance(item, str):
+            yield Passage(str(i), item, f"text {i}")
+        elif isinstance(item, Mapping):
+            passage = _passage(f"record {i}", item, columns, _Origin("", "", {}))
+            yield passage if columns.document else replace(passage, document=str(i))
+        else:
+            raise DataError(f"item {i} is a {type(item).__name__}; give texts, or records with a text")

@@ -1,0 +1,173 @@
+"""Splitting a document into sentences that keep their place in it.
+
+Boundaries come from `sentencex` (Wikimedia); this module finds the paragraphs, joins hard-wrapped lines, and mends
+what diplomatic prose needs. Nothing is rewritten: a sentence is a span, and ``text[start:end]`` is the sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sentencex import get_sentence_boundaries
+
+__all__ = ["Span", "paragraphs", "split_sentences", "unwrap"]
+
+Span = tuple[int, int]
+
+# Abbreviations after which a sentence goes on, beside those that sentencex knows.
+_GOES_ON = re.compile(
+    r"(?:\b(?:paras?|arts?|sects?|chap|vols?|pp?|nos?|res|doc|ibid|cf|ca|approx|amb|hon|excl|messrs|mme|brig|maj|adm|"
+    r"lt|sgt|capt|cmdr|col|supt|rev|msgr|resp|incl|est|fig|figs|annex|add|corr|rev)\.|\b[ap]\.m\.)$",
+    re.IGNORECASE,
+)
+_A_NUMBER = re.compile(r"[\"'“‘(\[]?[\dIVX]+\b|\([a-z]\)")
+_TIME = re.compile(r"\b[ap]\.m\.$", re.IGNORECASE)
+_AFTER_TIME = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|[A-Z]{2,4}\b|local|GMT|on\b|Eastern|Moscow|Kabul")
+_TITLES = re.compile(r"\b(?:amb|hon|messrs|mme|brig|maj|adm|lt|sgt|capt|cmdr|col|supt|rev|msgr)\.$", re.IGNORECASE)
+_STARTS_LOW = re.compile(r"[\"'”’)\]]*\s*[a-zà-öø-ÿа-я]")
+# An abbreviation that ends a sentence is told by the word after it.
+_AFTER_COUNTRY = re.compile(
+    r"\b(?:U\.S|U\.K|U\.N|U\.S\.A|D\.C)\.[\"”’']?\s+(?=(?:The|He|She|They|We|But|And|Nobody|No one|This|That|These|Those|If|"
+    r"When|However|Yet|Instead|Since|Then|What|Why|How|Who|Is|Are|Do|Does|Did|You|I|My|Our|Their|His|Her|Its)\b)"
+)
+_BULLET = re.compile(r"\s*(?:[•▪●◦‣*–—-]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_ENDS = re.compile(r"[.!?:;][\"'”’)\]]*\s*$")
+
+
+def unwrap(text: str) -> str:
+    """Return the text of a sentence on one line: wrapped lines joined, words that were parted at a line end made whole.
+
+    Examples
+    --------
+    >>> unwrap("the Secretary-\\nGeneral and  the\\nTaliban")
+    'the Secretary-General and the Taliban'
+    """
+    return " ".join(re.sub(r"(?<=\w)-[ \t]*\r?\n[ \t]*(?=\w)", "-", text).split())
+
+
+def split_sentences(text: str, *, wrapped: bool | None = None) -> list[Span]:
+    """Split a text into sentences.
+
+    Parameters
+    ----------
+    text
+        Any text; lines may be paragraphs, or wrapped at a fixed width.
+    wrapped
+        Whether a line end inside a paragraph is a mere blank. By default this is told from the text: lines that mostly
+        go on in lower case are wrapped.
+
+    Returns
+    -------
+    list of (int, int)
+        Start and end of each sentence, in characters of `text`, in order and without overlap. Whatever lies between
+        sentences is white space.
+
+    Examples
+    --------
+    >>> text = "Gen. Sharif met them. He left at 9 a.m. Tuesday."
+    >>> [text[start:end] for start, end in split_sentences(text)]
+    ['Gen. Sharif met them.', 'He left at 9 a.m. Tuesday.']
+    """
+    spans: list[Span] = []
+    for start, end in paragraphs(text, wrapped=wrapped):
+        body = text[start:end]
+        if "\n" in body or "\r" in body:
+            body = body.replace("\n", " ").replace("\r", " ")
+        spans.extend((start + a, start + b) for a, b in _sentences(body))
+    return spans
+
+
+def paragraphs(text: str, *, wrapped: bool | None = None) -> Iterator[Span]:
+    """Yield the spans of the paragraphs: lines, or runs of lines where the text is wrapped.
+
+    Every character that is not white space is in exactly one of them.
+    """
+    lines = [match.span() for match in _LINE.finditer(text) if match.end() > match.start()]
+    if wrapped is None:
+        wrapped = _is_wrapped(text, lines)
+    if not wrapped:
+        yield from ((a, b) for a, b in lines if not text[a:b].isspace())
+        return
+    width = _width(lines)
+    begin: int | None = None
+    end = 0
+    for a, b in lines:
+        line = text[a:b]
+        if line.isspace():
+            if begin is not None:
+                yield begin, end
+            begin = None
+            continue
+        if begin is not None and (_BULLET.match(line) or _is_short_end(text[begin:end], width)):
+            yield begin, end
+            begin = None
+        begin = a if begin is None else begin
+        end = b
+    if begin is not None:
+        yield begin, end
+
+
+def _is_wrapped(text: str, lines: list[Span]) -> bool:
+    """Tell from the breaks between two lines of text whether most cut a sentence in two."""
+    goes_on = breaks = 0
+    for (a, b), (c, d) in zip(lines[:-1], lines[1:], strict=True):
+        before, after = text[a:b].strip(), text[c:d].strip()
+        if before and after and not _BULLET.match(text[c:d]):
+            breaks += 1
+            goes_on += after[0].islower() and not _ENDS.search(before)
+    return breaks > 0 and goes_on / breaks >= 0.3
+
+
+def _width(lines: list[Span]) -> int:
+    """Return the width at which most lines are wrapped."""
+    lengths = sorted(b - a for a, b in lines)
+    return lengths[int(0.9 * (len(lengths) - 1))]
+
+
+def _is_short_end(paragraph: str, width: int) -> bool:
+    """Tell whether a paragraph ends here: its last line ends a sentence and leaves a good part of the width free."""
+    last = re.split(r"[\r\n]", paragraph.rstrip())[-1]
+    return len(last) < 0.7 * width and _ENDS.search(last) is not None
+
+
+def _sentences(body: str) -> Iterator[Span]:
+    """Yield the sentences of a paragraph, whose line ends are blanks by now."""
+    begin: int | None = None
+    end = 0
+    for a, b in _pieces(body):
+        if begin is not None and _belongs(body[begin:end], body[a:b]):
+            end = b
+            continue
+        if begin is not None:
+            yield begin, end
+        begin, end = a, b
+    if begin is not None:
+        yield begin, end
+
+
+def _pieces(body: str) -> Iterator[Span]:
+    """Yield sentencex's sentences, without white space around them, parted where a country's abbreviation ends one."""
+    for piece in get_sentence_boundaries("en", body):
+        start, end = piece["start_index"], piece["end_index"]
+        cuts = [start, *(start + m.end() for m in _AFTER_COUNTRY.finditer(body[start:end])), end]
+        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+            raw = body[a:b]
+            if stripped := raw.strip():
+                at = a + len(raw) - len(raw.lstrip())
+                yield at, at + len(stripped)
+
+
+def _belongs(before: str, after: str) -> bool:
+    """Tell whether a piece goes on with the sentence before it."""
+    if _STARTS_LOW.match(after) and not _BULLET.match(after):
+        return before[-1] not in ";:" or len(before) < 4
+    if not any(c.isalnum() for c in after):
+        return True
+    tail = before[-12:]
+    if _TIME.search(tail):
+        return _AFTER_TIME.match(after) is not None
+    if not _GOES_ON.search(tail):
+        return False
+    return _TITLES.search(tail) is not None or _A_NUMBER.match(after) is not None

@@ -1,0 +1,206 @@
+"""Records out of csv, tsv, jsonl, json and parquet files, one at a time, and errors that name the place."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stance.errors import DataError, missing_extra
+
+__all__ = ["DEFAULT_ENCODING", "TABLE_SUFFIXES", "Record", "open_text", "read_records"]
+
+TABLE_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
+DEFAULT_ENCODING = "utf-8-sig"
+_PARQUET_ROWS = 4096
+
+Record = tuple[str, Mapping[str, Any]]
+"""Where a record stands (``file:row``, from 1), and its fields."""
+
+
+def read_records(source: Path | BinaryIO, kind: str, *, encoding: str = DEFAULT_ENCODING, name: str = "") -> Iterator[Record]:
+    """Yield the records of a table.
+
+    Parameters
+    ----------
+    source
+        A file, or a binary stream (not for parquet).
+    kind
+        ``csv``, ``tsv``, ``jsonl``, ``json`` (a list of objects) or ``parquet``.
+    encoding
+        Of text formats; by default UTF-8 with or without a byte order mark.
+    name
+        What to call the source in errors; by default the file's path.
+
+    Raises
+    ------
+    DataError
+        If a record cannot be read; the message says in which row and what to do.
+    """
+    name = name or str(source)
+    if kind == "parquet":
+        if not isinstance(source, Path):
+            raise DataError(f"{name}: parquet cannot be read from a stream; give the file")
+        yield from _parquet(source, name)
+        return
+    with open_text(source, encoding, name) as text:
+        yield from _READERS[kind](text, name)
+
+
+@contextmanager
+def open_text(source: Path | BinaryIO, encoding: str, name: str) -> Iterator[io.TextIOBase]:
+    """Open a file or stream as text with its line ends kept; bytes that are no text raise `DataError`."""
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise DataError(f"encoding {encoding!r} is unknown; try utf-8, latin-1 or cp1252") from error
+    try:
+        with source.open("rb") if isinstance(source, Path) else _kept_open(source) as raw:
+            yield _Decoder(raw, encoding, name)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or not isinstance(source, Path):
+            raise
+        raise DataError(f"{name}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _kept_open(stream: BinaryIO) -> Iterator[BinaryIO]:
+    yield stream
+
+
+class _Decoder(io.TextIOBase):
+    """Lines of a binary stream, decoded strictly; errors say at which byte of the file."""
+
+    def __init__(self, raw: BinaryIO, encoding: str, name: str) -> None:
+        self._raw, self._encoding, self._name = raw, encoding, name
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._seen = 0
+        self._lines: list[str] = []
+        self._rest = ""
+        self._done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> str:
+        return "".join(self)
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        while not self._done:
+            chunk = self._raw.read(1 << 16)
+            self._done = not chunk
+            text = self._rest + self._decode(chunk)
+            # a "\r" at the end may be half of a line end: it waits for the next chunk
+            cut = len(text) if self._done else max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
+            self._rest = text[cut:]
+            yield from io.StringIO(text[:cut], newline="")
+
+    def _decode(self, chunk: bytes) -> str:
+        waiting = len(self._decoder.getstate()[0])
+        try:
+            return self._decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            at = self._seen - waiting + error.start
+            byte = error.object[error.start : error.start + 1].hex()
+            raise DataError(
+                f"{self._name}: byte {at} (0x{byte}) is not {self._encoding.removesuffix('-sig')}; "
+                "say how the file is encoded, such as --encoding latin-1"
+            ) from error
+        finally:
+            self._seen += len(chunk)
+
+
+# -- formats ---------------------------------------------------------------------------------------------------------
+
+
+def _csv(text: io.TextIOBase, name: str) -> Iterator[Record]:
+    return _delimited(text, name, ",")
+
+
+def _tsv(text: io.TextIOBase, name: str) -> Iterator[Record]:
+    return _delimited(text, name, "\t")
+
+
+def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Record]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(iter(text), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    row = 0
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            what = "a quotation mark is opened and not closed" if "unexpected end" in str(error) else str(error)
+            raise DataError(f"{name}: row {row + 1} (line {reader.line_num}): {what}; double the quotation marks within a quoted field") from error
+        if not fields:
+            continue
+        if header is None:
+            header = _header(fields, name)
+            continue
+        row += 1
+        if len(fields) != len(header):
+            raise DataError(f"{name}: row {row} (line {reader.line_num}) has {len(fields)} fields, the header {len(header)}; quote fields that hold the delimiter")
+        yield f"{name}:{row}", dict(zip(header, fields, strict=True))
+
+
+def _header(fields: list[str], name: str) -> list[str]:
+    names = [field.strip() for field in fields]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise DataError(f"{name}: column {twice[0]!r} stands twice in the header; rename one")
+    return names
+
+
+def _jsonl(text: io.TextIOBase, name: str) -> Iterator[Record]:
+    row = 0
+    for number, line in enumerate(text, 1):
+        if line.isspace():
+            continue
+        row += 1
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}: line {number}: not JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{name}: line {number}: a {type(record).__name__}, not an object; each line must be like {{\"text\": ...}}")
+        yield f"{name}:{row}", record
+
+
+def _json(text: io.TextIOBase, name: str) -> Iterator[Record]:
+    try:
+        records = json.loads(text.read())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name}: not JSON: {error}; if each line is an object, name the file .jsonl") from error
+    if isinstance(records, dict):
+        records = [records]
+    for row, record in enumerate(records if isinstance(records, list) else [records], 1):
+        if not isinstance(record, dict):
+            raise DataError(f"{name}: item {row}: a {type(record).__name__}, not an object")
+        yield f"{name}:{row}", record
+
+
+_READERS = {"csv": _csv, "tsv": _tsv, "jsonl": _jsonl, "json": _json}
+
+
+def _parquet(path: Path, name: str) -> Iterator[Record]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise missing_extra("reading parquet", "parquet") from error
+    row = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_PARQUET_ROWS):
+                for record in batch.to_pylist():
+                    row += 1
+                    yield f"{name}:{row}", record
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{name}: not a readable parquet file: {error}") from error
