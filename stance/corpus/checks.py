@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, compress, groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -308,61 +308,6 @@ def _near_duplicates(corpus: Corpus, same: Groups, sides: Sequence[str]) -> Iter
             yield _find(corpus, rows, "warning", "near-duplicate", f"{message}: keep one")
 
 
-def _near_pairs(texts: Sequence[str]) -> tuple[Ints, Ints, int]:
-    """Return pairs of texts whose sets of three-word phrases have a Jaccard similarity of 0.7 or more.
-
-    Of two such sets of n phrases each has one of the other's n - ceil(0.7 n) + 1 rarest (prefix filter; Chaudhuri,
-    Ganti & Kaushik 2006). So texts are put in buckets by these phrases, and those in one bucket are compared exactly:
-    unlike MinHash it misses nothing. But a text is compared with no more than its 24 neighbours in a bucket, by
-    length; the third value is the number of larger buckets. With N words it takes some N log N steps and 150 bytes
-    a word, and at worst 24 comparisons for each third word.
-    """
-    text, phrase = _phrases(texts)
-    n, size = len(texts), np.bincount(text, minlength=len(texts))
-    start = np.cumsum(size) - size
-    rare = np.arange(len(text)) - start[text] <= size[text] + -7 * size[text] // 10
-    order = np.lexsort((text[rare], size[text[rare]], phrase[rare]))
-    member, bucket = text[rare][order], phrase[rare][order]
-    codes = [np.empty(0, dtype=np.int64)]
-    for step in range(1, _WINDOW + 1):
-        near = bucket[step:] == bucket[:-step]
-        a, b = member[:-step][near], member[step:][near]
-        codes.append(np.unique((a * n + b)[10 * size[a] >= 7 * size[b]]))
-    a, b = np.divmod(np.unique(np.concatenate(codes)), max(n, 1))
-    shared = _shared(a, b, phrase, np.append(start, len(text)))
-    near = 10 * shared >= 7 * (size[a] + size[b] - shared)
-    return a[near], b[near], int((np.bincount(bucket) > _WINDOW + 1).sum())
-
-
-def _phrases(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """Return the pairs of text and phrase of three words, sorted; the rarer a phrase, the lower its number."""
-    index: dict[str, int] = {}
-    words = [[index.setdefault(word, len(index)) for word in _WORD.findall(text)] for text in texts]
-    flat = np.fromiter(chain.from_iterable(words), dtype=np.uint64)
-    text = np.repeat(np.arange(len(texts)), [len(found) for found in words])
-    base, whole = np.uint64(len(index)), text[2:] == text[:-2]
-    codes = ((flat[:-2] * base + flat[1:-1]) * base + flat[2:])[
-        whole
-    ]  # exact up to 2.6 million different words
-    _, phrase, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    rank = np.empty_like(counts)
-    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
-    text, phrase = np.divmod(np.unique(text[2:][whole] * len(counts) + rank[phrase]), max(len(counts), 1))
-    return text, phrase
-
-
-def _shared(a: Ints, b: Ints, phrase: Ints, start: Ints) -> Ints:
-    """Count the phrases that the texts of each pair share; some four million at a time."""
-    from scipy.sparse import csr_array
-
-    sets = csr_array((np.ones(len(phrase), dtype=np.int64), phrase, start))
-    step = 4_000_000 // int(np.diff(start).max(initial=1)) + 1
-    parts = [
-        sets[a[i : i + step]].multiply(sets[b[i : i + step]]).sum(axis=1) for i in range(0, len(a), step)
-    ]
-    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
-
-
 def _suspicious(corpus: Corpus, proba: NDArray[np.float64]) -> Iterator[Finding]:
     """Find labels that models out of fold doubt, by confident learning (Northcutt, Jiang & Chuang 2021).
 
@@ -418,10 +363,108 @@ class _Use:
             and self.documents * (self.share - self.base) ** 2 > 10.83 * spread
         )
 
+    def describe(self) -> str:
+        """Return what was found and what to do."""
+        lack = "do not" if self.share > self.base else "do"
+        shares = f"{self.share:.0%} of its {self.sentences:,} sentences reflect {self.position!r}, {self.base:.0%} of all"
+        return f"{self.word!r} in {self.documents:,} documents: {shares}; add sentences with it that {lack}"
+
+
+def _shortcuts(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> list[Finding]:
+    """Find words that alone predict a position: names of actors first, other names, then words; the worst twenty.
+
+    A classifier learns such a word in place of the position, whatever is said of it.
+    """
+    aliases = {alias.lower() for actor in codebook.actors for alias in (actor.name, *actor.aliases)}
+    matcher = actor_matcher(codebook)
+    ranked: list[tuple[int, float, str, Finding]] = []
+    labelled = [row for row, label in enumerate(corpus.labels) if label in meanings]
+    for target, rows in _group(corpus.targets, labelled).items():
+        words = [set(_LETTERS.findall(corpus.texts[row])) for row in rows]
+        plain = {word for found in words for word in found if word.islower()}
+        actors = [{mention.name for mention in matcher.find(corpus.texts[row])} for row in rows]
+        others = [{word.lower() for word in found} - aliases for found in words]
+        for kind, features in (("actor", actors), ("", others)):
+            for use in _uses(corpus, codebook, meanings, rows, features):
+                if use.predicts() or (kind and use.differs(len(rows))):
+                    what = kind or ("word" if use.word in plain else "name")
+                    finding = Finding("warning", "shortcut", f"{what} {use.describe()}{_about(target)}")
+                    rank = ("actor", "name", "word").index(what)
+                    ranked.append((rank, -abs(use.share - use.base), use.word, finding))
+    return [finding for *_, finding in sorted(ranked, key=lambda entry: entry[:3])[:_SHORTCUTS]]
+
 
 def _uses(
-    features: Sequence[set[str]],
-    documents: Sequence[str],
-    held: Sequence[frozenset[str]],
-    positions: Sequence[str],
-) -> Iterator[_Use]: ...
+    corpus: Corpus, codebook: Codebook, meanings: Meanings, rows: Sequence[int], features: Sequence[set[str]]
+) -> list[_Use]:
+    """Return for each word in ten documents or more its use with the position that it tells most about."""
+    sentences = Counter(chain.from_iterable(features))
+    by_document = defaultdict[str, set[str]](set)
+    for row, words in zip(rows, features, strict=True):
+        by_document[corpus.documents[row] or corpus.where[row]] |= words
+    spread = Counter(chain.from_iterable(by_document.values()))
+    found: dict[str, _Use] = {}
+    for position in codebook.position_names:
+        held = [position in meanings[corpus.labels[row]] for row in rows]
+        inside = Counter(chain.from_iterable(compress(features, held)))
+        base = sum(held) / len(held)
+        for word in (word for word, n in spread.items() if n >= _SHORTCUT_DOCUMENTS):
+            use = _Use(word, position, inside[word] / sentences[word], base, sentences[word], spread[word])
+            if word not in found or abs(use.share - base) > abs(found[word].share - found[word].base):
+                found[word] = use
+    return list(found.values())
+
+
+def _near_pairs(texts: Sequence[str]) -> tuple[Ints, Ints, int]:
+    """Return pairs of texts whose sets of three-word phrases have a Jaccard similarity of 0.7 or more.
+
+    Of two such sets of n phrases each has one of the other's n - ceil(0.7 n) + 1 rarest (prefix filter; Chaudhuri,
+    Ganti & Kaushik 2006). So texts are put in buckets by these phrases, and those in one bucket are compared exactly:
+    unlike MinHash it misses nothing. But a text is compared with no more than its 24 neighbours in a bucket, by
+    length; the third value is the number of larger buckets. With N words it takes some N log N steps and 150 bytes
+    a word, and at worst 24 comparisons for each third word.
+    """
+    text, phrase = _phrases(texts)
+    n, size = len(texts), np.bincount(text, minlength=len(texts))
+    start = np.cumsum(size) - size
+    rare = np.arange(len(text)) - start[text] <= size[text] + -7 * size[text] // 10
+    order = np.lexsort((text[rare], size[text[rare]], phrase[rare]))
+    member, bucket = text[rare][order], phrase[rare][order]
+    codes = [np.empty(0, dtype=np.int64)]
+    for step in range(1, _WINDOW + 1):
+        near = bucket[step:] == bucket[:-step]
+        a, b = member[:-step][near], member[step:][near]
+        codes.append(np.unique((a * n + b)[10 * size[a] >= 7 * size[b]]))
+    a, b = np.divmod(np.unique(np.concatenate(codes)), max(n, 1))
+    shared = _shared(a, b, phrase, np.append(start, len(text)))
+    near = 10 * shared >= 7 * (size[a] + size[b] - shared)
+    return a[near], b[near], int((np.bincount(bucket) > _WINDOW + 1).sum())
+
+
+def _phrases(texts: Sequence[str]) -> tuple[Ints, Ints]:
+    """Return the pairs of text and phrase of three words, sorted; the rarer a phrase, the lower its number."""
+    index: dict[str, int] = {}
+    words = [[index.setdefault(word, len(index)) for word in _WORD.findall(text)] for text in texts]
+    flat = np.fromiter(chain.from_iterable(words), dtype=np.uint64)
+    text = np.repeat(np.arange(len(texts)), [len(found) for found in words])
+    base, whole = np.uint64(len(index)), text[2:] == text[:-2]
+    codes = ((flat[:-2] * base + flat[1:-1]) * base + flat[2:])[
+        whole
+    ]  # exact up to 2.6 million different words
+    _, phrase, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    rank = np.empty_like(counts)
+    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    text, phrase = np.divmod(np.unique(text[2:][whole] * len(counts) + rank[phrase]), max(len(counts), 1))
+    return text, phrase
+
+
+def _shared(a: Ints, b: Ints, phrase: Ints, start: Ints) -> Ints:
+    """Count the phrases that the texts of each pair share; some four million at a time."""
+    from scipy.sparse import csr_array
+
+    sets = csr_array((np.ones(len(phrase), dtype=np.int64), phrase, start))
+    step = 4_000_000 // int(np.diff(start).max(initial=1)) + 1
+    parts = [
+        sets[a[i : i + step]].multiply(sets[b[i : i + step]]).sum(axis=1) for i in range(0, len(a), step)
+    ]
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
