@@ -26,7 +26,7 @@ PERIOD_ENDS = (2001, 2012, 2020)
 NOT_GIVEN, FEW, OTHERS = "(not given)", "(fewer than 20 rows)", "(all others)"
 _FEWEST_ROWS = 20
 _MOST_SPEAKERS = 15
-_FEW_DOCUMENTS = 20
+_FEW_DOCUMENTS = 30  # simulated 95 % intervals covered 83 % of the time with 5, 91 to 93 % with 10 to 30
 _WIDTH = 100
 _WIDEST = 40  # cell of a table
 _FIGURES = {
@@ -265,7 +265,7 @@ def _definitions(book: Codebook, overall: Mapping[str, Any]) -> dict[str, str]:
         "Brier score": "squared distance of the probabilities from the truth, summed over labels: 0 to 2.",
         "log loss": "mean negative log-probability of the true label, in nats.",
         "error": "share of wrong labels among the sentences of which the model is most confident.",
-        "baselines": "the most frequent label of the training data; its 20 most telling words per position.",
+        "baselines": "the most frequent label of the training data; the most telling words of each position.",
     }
     if "favg" in overall:
         found["Favg"] = (

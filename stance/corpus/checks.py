@@ -1,11 +1,12 @@
-"""What is wrong with a corpus, before a classifier learns it: each fault in one line, with place and remedy."""
+"""What is wrong with a corpus, before a classifier learns it: one line a fault, with place and remedy."""
 
 from __future__ import annotations
 
 import math
 import re
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, groupby
 from typing import Any, Literal
@@ -29,16 +30,18 @@ _LEVELS = ("error", "warning", "note")
 _SHOWN = 5  # places that a rendered line shows
 _SHORT = 5  # words; shorter texts recur by chance
 _FEW_DOCUMENTS, _LEAST_NONE, _MOST_SUSPICIOUS = 5, 0.3, 0.02
-_WINDOW = 24  # texts of one bucket that a text is compared with
 _SHORTCUTS, _SHORTCUT_DOCUMENTS = 20, 10
+_WINDOW = 24  # texts of one bucket that a text is compared with
 _WORD, _LETTERS = re.compile(r"\w+"), re.compile(r"[^\W\d_]{2,}")
 _NOT_LATIN = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]+")
 _QUOTES = dict.fromkeys(map(ord, "\"'`´‘’‚‛“”„‟«»‹›"))
 # Frequent in English and rare in other languages: hence neither "a" nor "die" nor "no".
 _FUNCTION_WORDS = frozenset(
-    """the and of to in that is for with on are by be this from which have has had been were their they them there
-    it its our your his her she who what when while would should could must may can shall not but if than then
-    because between against about into through after before any other some such only more these those at""".split()
+    _WORD.findall(
+        """the and of to in that is for with on are by be this from which have has had been were their they
+        them there it its our your his her she who what when while would should could must may can shall not
+        but if than then because between against about into through after before any other some such only"""
+    )
 )
 
 
@@ -65,18 +68,18 @@ class Finding:
 def check_corpus(
     corpus: Corpus, codebook: Codebook, *, out_of_fold: NDArray[np.floating[Any]] | None = None
 ) -> list[Finding]:
-    """Look for faults in a corpus, in time and memory linear in its words (100,000 rows take some seconds).
+    """Look for faults in a corpus, in time and memory that grow with its words (100,000 rows: some seconds).
 
     Parameters
     ----------
     corpus
-        Labelled sentences. The column ``split``, if there is one, says on which side (train, test) a row is.
+        Labelled sentences. The column ``split``, if any, says on which side (train, test) a row is.
     codebook
         What the labels mean.
     out_of_fold
-        Probabilities of the labels by models that have not seen the row's document, shape (n, n_labels), columns
-        in the order of the sorted labels of the corpus; rows of NaN are passed over. Without it labels are not
-        questioned.
+        Probabilities of the labels by models that have not seen the row's document, shape (n, n_labels),
+        columns in the order of the sorted labels of the corpus; rows of NaN are passed over. Without it no
+        label is suspected.
 
     Returns
     -------
@@ -103,7 +106,8 @@ def check_corpus(
         *_rows(corpus),
         *_unknown_labels(corpus, codebook, meanings),
         *_labels(corpus, codebook, meanings),
-        *_documents(corpus, sides),
+        *_documents(corpus),
+        *_leaked_documents(corpus, sides),
         *_duplicates(corpus, same, sides),
         *_near_duplicates(corpus, same, sides),
         *([] if out_of_fold is None else _suspicious(corpus, np.asarray(out_of_fold, dtype=np.float64))),
@@ -151,9 +155,9 @@ def _quote(text: str) -> str:
     return repr(line if len(line) <= 50 else line[:49] + "…")
 
 
-def _group(keys: Sequence[str], rows: Iterable[int]) -> Groups:
+def _group(keys: Sequence[str], rows: Iterable[int] | None = None) -> Groups:
     groups: Groups = {}
-    for row in rows:
+    for row in range(len(keys)) if rows is None else rows:
         groups.setdefault(keys[row], []).append(row)
     return groups
 
@@ -172,9 +176,9 @@ def _meanings(corpus: Corpus, codebook: Codebook) -> Meanings:
 def _rows(corpus: Corpus) -> list[Finding]:
     """Find rows that are empty or not English prose, the latter by two cheap signs.
 
-    Less than half of the characters are Latin letters (another script, figures, codes), or of six words or more
-    less than 5 % are English function words. The latter is no identification of languages: short rows pass, and so
-    does a language that has an "in" or "is" of its own; a headline without function words is found wrongly.
+    Less than half of the characters are Latin letters (another script, figures, codes), or of six words or
+    more less than 5 % are English function words. This does not identify languages: short rows pass, so may a
+    language with an "in" or "is" of its own, and a headline without function words is found wrongly.
     """
     empty, strange, foreign = [], [], []
     for row, text in enumerate(corpus.texts):
@@ -194,7 +198,7 @@ def _rows(corpus: Corpus) -> list[Finding]:
 
 
 def _unknown_labels(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> Iterator[Finding]:
-    for label, rows in sorted(_group(corpus.labels, range(len(corpus))).items()):
+    for label, rows in sorted(_group(corpus.labels).items()):
         if label not in meanings:
             message = f"label {label!r} is not in the codebook: use one of {', '.join(codebook.labels)}"
             yield _find(corpus, rows, "error", "label", message)
@@ -202,54 +206,50 @@ def _unknown_labels(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> I
 
 def _labels(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> Iterator[Finding]:
     """Count the labels of each target; find those in few documents, and too few rows of none."""
-    for target, rows in sorted(_group(corpus.targets, range(len(corpus))).items()):
-        having, about = {label: [] for label in codebook.labels} | _group(corpus.labels, rows), _about(target)
+    for target, rows in sorted(_group(corpus.targets).items()):
+        having: Groups = {label: [] for label in codebook.labels}
+        having |= _group(corpus.labels, rows)
         table = ", ".join(f"{label} {len(found):,}" for label, found in sorted(having.items()))
-        documents = _count(len({corpus.documents[row] for row in rows}), "document")
-        yield Finding("note", "counts", f"{_count(len(rows), 'row')} in {documents}: {table}{about}")
+        size = f"{_count(len(rows), 'row')} in {_count(_n_documents(corpus, rows), 'document')}"
+        yield Finding("note", "counts", f"{size}: {table}{_about(target)}")
         for label in sorted({*codebook.labels, *having.keys() & meanings.keys()}):
-            n = len({corpus.documents[row] for row in having[label]})
+            n = _n_documents(corpus, having[label])
             if n < _FEW_DOCUMENTS:
-                message = f"{label!r} is in {_count(n, 'document')}, too few to learn: label {_FEW_DOCUMENTS} or more"
-                yield _find(corpus, having[label], "warning", "few-documents", message + about)
+                message = f"{label!r} is in {_count(n, 'document')}, too few to learn: find {_FEW_DOCUMENTS}"
+                yield _find(corpus, having[label], "warning", "few-documents", message + _about(target))
         share = len(having.get(codebook.none_label, ())) / len(rows)
         if codebook.none_label and share < _LEAST_NONE:
-            message = f"{share:.0%} of rows are {codebook.none_label!r}, which trains a classifier that sees positions"
-            yield Finding(
-                "warning", "few-none", f"{message} everywhere: add some, up to {_LEAST_NONE:.0%}{about}"
+            message = (
+                f"only {share:.0%} of rows are {codebook.none_label!r}, which trains a classifier that sees"
             )
+            message += f" positions everywhere: add such rows, up to {_LEAST_NONE:.0%}{_about(target)}"
+            yield Finding("warning", "few-none", message)
 
 
-def _documents(corpus: Corpus, sides: Sequence[str]) -> list[Finding]:
-    """Find rows without a document, rows that resume a document after another, documents on two sides."""
+def _n_documents(corpus: Corpus, rows: Iterable[int]) -> int:
+    return len({corpus.documents[row] for row in rows})
+
+
+def _documents(corpus: Corpus) -> list[Finding]:
+    """Find rows without a document, and rows that resume a document after another one."""
     missing = [row for row, document in enumerate(corpus.documents) if not document.strip()]
     again, seen = [], set[tuple[str, str]]()
-    for target, rows in _group(corpus.targets, range(len(corpus))).items():
+    for target, rows in _group(corpus.targets).items():
         for document, run in groupby(rows, key=corpus.documents.__getitem__):
             if document.strip() and (target, document) in seen:
                 again.append(next(run))
             seen.add((target, document))
-    torn = [
-        g for g in _group(corpus.documents, range(len(corpus))).items() if g[0].strip() and _torn(g[1], sides)
-    ]
     return [
-        *_all(
-            corpus, missing, "warning", "document", "without a document: name it, or a split tears it apart"
-        ),
-        *_all(
-            corpus, again, "warning", "interleaved", "resume a document after another: keep its rows together"
-        ),
-        *(
-            _find(
-                corpus,
-                rows,
-                "error",
-                "leak",
-                f"document {document!r} is on both sides of the split: choose one",
-            )
-            for document, rows in torn
-        ),
+        *_all(corpus, missing, "warning", "document", "without a document: name it, or a split tears it"),
+        *_all(corpus, again, "warning", "interleaved", "resume a document after another: sort by document"),
     ]
+
+
+def _leaked_documents(corpus: Corpus, sides: Sequence[str]) -> Iterator[Finding]:
+    for document, rows in _group(corpus.documents).items():
+        if document.strip() and _torn(rows, sides):
+            message = f"document {document!r} is on both sides of the split: keep it on one"
+            yield _find(corpus, rows, "error", "leak", message)
 
 
 def _torn(rows: Iterable[int], sides: Sequence[str]) -> bool:
@@ -285,12 +285,12 @@ def _near_duplicates(corpus: Corpus, same: Groups, sides: Sequence[str]) -> Iter
     from scipy.sparse.csgraph import connected_components
 
     groups, n = list(same.values()), len(same)
+    if n < 2:
+        return
     a, b, capped = _near_pairs(list(same))
     if capped:
-        message = f"{_count(capped, 'phrase')} in more than {_WINDOW + 1} texts: these were not all compared"
-        yield Finding("note", "capped", f"{message}, so that some near-duplicates may be missing")
-    if not len(a):
-        return
+        message = f"{_count(capped, 'phrase')} in more than {_WINDOW + 1} texts, which were not all compared:"
+        yield Finding("note", "capped", f"{message} some near-duplicates may be missing")
     graph = coo_array((np.ones(len(a)), (a, b)), shape=(n, n))
     cluster = connected_components(graph, directed=False)[1].tolist()
     pairs = zip(a.tolist(), b.tolist(), strict=True)
@@ -301,46 +301,42 @@ def _near_duplicates(corpus: Corpus, same: Groups, sides: Sequence[str]) -> Iter
     for number, rows in members.items():
         message = f"{_count(len(rows), 'row')} nearly the same, such as {_quote(corpus.texts[rows[0]])}"
         if number in torn:
-            yield _find(
-                corpus, rows, "error", "leak", f"{message}, on both sides of the split: keep them on one"
-            )
+            message += ", on both sides of the split: keep them on one"
+            yield _find(corpus, sorted(rows), "error", "leak", message)
         else:
-            yield _find(corpus, rows, "warning", "near-duplicate", f"{message}: keep one")
+            yield _find(corpus, sorted(rows), "warning", "near-duplicate", f"{message}: keep one")
 
 
 def _suspicious(corpus: Corpus, proba: NDArray[np.float64]) -> Iterator[Finding]:
     """Find labels that models out of fold doubt, by confident learning (Northcutt, Jiang & Chuang 2021).
 
-    The threshold of a label is its mean probability on the rows that have it. A row is suspicious if its label is
-    below its threshold and another one, more probable, is not; the worst 2 % of the rows are found, worst first.
+    The threshold of a label is its mean probability on the rows that have it. A row is suspicious if its
+    label is below its threshold and another one, more probable, is not. Of these the worst come first, and no
+    more than 2 % of all rows.
     """
     names = sorted(set(corpus.labels))
     if proba.shape != (len(corpus), len(names)):
         raise DataError(
-            f"out_of_fold has shape {proba.shape}, not {(len(corpus), len(names))}: rows x sorted labels"
+            f"out_of_fold has shape {proba.shape}; rows and labels are {(len(corpus), len(names))}"
         )
-    rows, own = np.arange(len(corpus)), np.searchsorted(names, corpus.labels)
+    own = np.searchsorted(names, corpus.labels)
     known = np.isfinite(proba).all(axis=1)
-    given = proba[rows, own]
-    threshold = np.array(
-        [given[known & (own == k)].mean() if (known & (own == k)).any() else 2.0 for k in range(len(names))]
-    )
+    given = proba[np.arange(len(corpus)), own]
+    having = [given[known & (own == k)] for k in range(len(names))]
+    threshold = np.array([found.mean() if len(found) else np.inf for found in having])
     others = np.where(np.arange(len(names)) == own[:, None], -1.0, proba)
     other, best = others.argmax(axis=1), others.max(axis=1)
     doubted = np.flatnonzero(known & (given < threshold[own]) & (best >= threshold[other]) & (best > given))
-    for row in doubted[np.argsort(given[doubted], kind="stable")][
-        : math.ceil(_MOST_SUSPICIOUS * len(corpus))
-    ]:
-        message = (
-            f"labelled {names[own[row]]!r} (probability {given[row]:.2f}), but the models out of fold say"
-        )
+    most = math.ceil(_MOST_SUSPICIOUS * len(corpus))
+    for row in doubted[np.argsort(given[doubted], kind="stable")][:most].tolist():
+        message = f"labelled {names[own[row]]!r} (probability {given[row]:.2f}), but models out of fold say"
         message += f" {names[other[row]]!r} ({best[row]:.2f}): read it again"
         yield _find(corpus, [row], "warning", "suspicious", message)
 
 
 @dataclass(frozen=True)
 class _Use:
-    """How a word goes with a position: the share of its sentences that reflect it, and of all sentences."""
+    """How a word goes with a position: the share of its sentences that reflect it, and of all n sentences."""
 
     word: str
     position: str
@@ -348,30 +344,31 @@ class _Use:
     base: float
     sentences: int
     documents: int
+    n: int
+
+    @property
+    def excess(self) -> float:
+        return self.share - self.base
 
     def predicts(self) -> bool:
-        """Return whether the word is a shortcut; the lower bound (Wilson 1927) takes a document for one case."""
+        """Return whether the word is a shortcut; Wilson's bound (1927) takes a document for one case."""
         z2, n, p = 1.96**2, self.documents, self.share
         low = (p + z2 / (2 * n) - math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n)))) / (1 + z2 / n)
         return p >= 0.85 and low > 0.7 and p >= 1.5 * self.base
 
-    def differs(self, n: int) -> bool:
-        """Return whether the share is 25 points off that of all n sentences, with p < 0.001 by chi-square."""
-        spread = self.base * (1 - self.base) * (1 - self.sentences / n)
-        return (
-            abs(self.share - self.base) > 0.25
-            and self.documents * (self.share - self.base) ** 2 > 10.83 * spread
-        )
+    def differs(self) -> bool:
+        """Return whether the share is 25 points off, p < 0.001 by chi-square; a document is one case."""
+        spread = self.base * (1 - self.base) * (1 - self.sentences / self.n)
+        return abs(self.excess) > 0.25 and self.documents * self.excess**2 > 10.83 * spread
 
-    def describe(self) -> str:
-        """Return what was found and what to do."""
-        lack = "do not" if self.share > self.base else "do"
-        shares = f"{self.share:.0%} of its {self.sentences:,} sentences reflect {self.position!r}, {self.base:.0%} of all"
-        return f"{self.word!r} in {self.documents:,} documents: {shares}; add sentences with it that {lack}"
+    def __str__(self) -> str:
+        used = f"{self.share:.0%} of its {self.sentences:,} sentences in {self.documents:,} documents"
+        remedy = f"add sentences with it that {'do not' if self.excess > 0 else 'do'}"
+        return f"{self.word!r}: {used} reflect {self.position!r}, {self.base:.0%} of all: {remedy}"
 
 
 def _shortcuts(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> list[Finding]:
-    """Find words that alone predict a position: names of actors first, other names, then words; the worst twenty.
+    """Find words that alone predict a position: names of actors first, other names, then words.
 
     A classifier learns such a word in place of the position, whatever is said of it.
     """
@@ -380,49 +377,57 @@ def _shortcuts(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> list[F
     ranked: list[tuple[int, float, str, Finding]] = []
     labelled = [row for row, label in enumerate(corpus.labels) if label in meanings]
     for target, rows in _group(corpus.targets, labelled).items():
-        words = [set(_LETTERS.findall(corpus.texts[row])) for row in rows]
-        plain = {word for found in words for word in found if word.islower()}
+        words, plain = _words([corpus.texts[row] for row in rows], aliases)
         actors = [{mention.name for mention in matcher.find(corpus.texts[row])} for row in rows]
-        others = [{word.lower() for word in found} - aliases for found in words]
-        for kind, features in (("actor", actors), ("", others)):
-            for use in _uses(corpus, codebook, meanings, rows, features):
-                if use.predicts() or (kind and use.differs(len(rows))):
-                    what = kind or ("word" if use.word in plain else "name")
-                    finding = Finding("warning", "shortcut", f"{what} {use.describe()}{_about(target)}")
-                    rank = ("actor", "name", "word").index(what)
-                    ranked.append((rank, -abs(use.share - use.base), use.word, finding))
+        documents = [corpus.documents[row] or corpus.where[row] for row in rows]
+        held = [meanings[corpus.labels[row]] for row in rows]
+        uses = [(0, use) for use in _uses(actors, documents, held) if use.predicts() or use.differs()]
+        uses += [(1 + (use.word in plain), use) for use in _uses(words, documents, held) if use.predicts()]
+        strongest = {
+            (rank, use.word): use for rank, use in sorted(uses, key=lambda pair: abs(pair[1].excess))
+        }
+        for (rank, word), use in strongest.items():
+            message = f"{('actor', 'name', 'word')[rank]} {use}{_about(target)}"
+            ranked.append((rank, -abs(use.excess), word, Finding("warning", "shortcut", message)))
     return [finding for *_, finding in sorted(ranked, key=lambda entry: entry[:3])[:_SHORTCUTS]]
 
 
+def _words(texts: Iterable[str], aliases: set[str]) -> tuple[list[list[str]], set[str]]:
+    """Return the words of each text, in lower case and without aliases, and those that are written so."""
+    words, plain = list[list[str]](), set[str]()
+    for text in texts:
+        found = set(_LETTERS.findall(text))
+        plain.update(filter(str.islower, found))
+        words.append([sys.intern(word) for word in {word.lower() for word in found} - aliases])
+    return words, plain
+
+
 def _uses(
-    corpus: Corpus, codebook: Codebook, meanings: Meanings, rows: Sequence[int], features: Sequence[set[str]]
-) -> list[_Use]:
-    """Return for each word in ten documents or more its use with the position that it tells most about."""
-    sentences = Counter(chain.from_iterable(features))
-    by_document = defaultdict[str, set[str]](set)
-    for row, words in zip(rows, features, strict=True):
-        by_document[corpus.documents[row] or corpus.where[row]] |= words
+    features: Sequence[Collection[str]], documents: Sequence[str], held: Sequence[frozenset[str]]
+) -> Iterator[_Use]:
+    """Yield the use of each word in ten documents or more with each position."""
+    sentences, by_document = Counter(chain.from_iterable(features)), defaultdict[str, set[str]](set)
+    for document, words in zip(documents, features, strict=True):
+        by_document[document].update(words)
     spread = Counter(chain.from_iterable(by_document.values()))
-    found: dict[str, _Use] = {}
-    for position in codebook.position_names:
-        held = [position in meanings[corpus.labels[row]] for row in rows]
-        inside = Counter(chain.from_iterable(compress(features, held)))
-        base = sum(held) / len(held)
-        for word in (word for word, n in spread.items() if n >= _SHORTCUT_DOCUMENTS):
-            use = _Use(word, position, inside[word] / sentences[word], base, sentences[word], spread[word])
-            if word not in found or abs(use.share - base) > abs(found[word].share - found[word].base):
-                found[word] = use
-    return list(found.values())
+    for position in sorted(frozenset().union(*held)):
+        has = [position in positions for positions in held]
+        inside = Counter(chain.from_iterable(compress(features, has)))
+        base = sum(has) / len(has)
+        for word, n in spread.items():
+            if n >= _SHORTCUT_DOCUMENTS:
+                share = inside[word] / sentences[word]
+                yield _Use(word, position, share, base, sentences[word], n, len(held))
 
 
 def _near_pairs(texts: Sequence[str]) -> tuple[Ints, Ints, int]:
     """Return pairs of texts whose sets of three-word phrases have a Jaccard similarity of 0.7 or more.
 
-    Of two such sets of n phrases each has one of the other's n - ceil(0.7 n) + 1 rarest (prefix filter; Chaudhuri,
-    Ganti & Kaushik 2006). So texts are put in buckets by these phrases, and those in one bucket are compared exactly:
-    unlike MinHash it misses nothing. But a text is compared with no more than its 24 neighbours in a bucket, by
-    length; the third value is the number of larger buckets. With N words it takes some N log N steps and 150 bytes
-    a word, and at worst 24 comparisons for each third word.
+    Two such sets share one of the n - ceil(0.7 n) + 1 rarest of the n phrases of each (prefix filter;
+    Chaudhuri, Ganti & Kaushik 2006). So texts are put in buckets by these phrases, and the texts of a bucket
+    are compared exactly: unlike MinHash it misses nothing. But in a bucket a text is compared with no more
+    than the 24 next to it in length; the third value is the number of larger buckets. N words take N log N
+    steps, 120 to 300 bytes each, and at worst 24 comparisons for every third word.
     """
     text, phrase = _phrases(texts)
     n, size = len(texts), np.bincount(text, minlength=len(texts))
@@ -430,41 +435,39 @@ def _near_pairs(texts: Sequence[str]) -> tuple[Ints, Ints, int]:
     rare = np.arange(len(text)) - start[text] <= size[text] + -7 * size[text] // 10
     order = np.lexsort((text[rare], size[text[rare]], phrase[rare]))
     member, bucket = text[rare][order], phrase[rare][order]
-    codes = [np.empty(0, dtype=np.int64)]
+    codes = []
     for step in range(1, _WINDOW + 1):
         near = bucket[step:] == bucket[:-step]
         a, b = member[:-step][near], member[step:][near]
         codes.append(np.unique((a * n + b)[10 * size[a] >= 7 * size[b]]))
-    a, b = np.divmod(np.unique(np.concatenate(codes)), max(n, 1))
+    a, b = np.divmod(np.unique(np.concatenate(codes)), n)
     shared = _shared(a, b, phrase, np.append(start, len(text)))
     near = 10 * shared >= 7 * (size[a] + size[b] - shared)
     return a[near], b[near], int((np.bincount(bucket) > _WINDOW + 1).sum())
 
 
 def _phrases(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """Return the pairs of text and phrase of three words, sorted; the rarer a phrase, the lower its number."""
+    """Return the pairs of text and phrase of three words, sorted; rarer phrases have lower numbers."""
     index: dict[str, int] = {}
     words = [[index.setdefault(word, len(index)) for word in _WORD.findall(text)] for text in texts]
     flat = np.fromiter(chain.from_iterable(words), dtype=np.uint64)
     text = np.repeat(np.arange(len(texts)), [len(found) for found in words])
     base, whole = np.uint64(len(index)), text[2:] == text[:-2]
-    codes = ((flat[:-2] * base + flat[1:-1]) * base + flat[2:])[
-        whole
-    ]  # exact up to 2.6 million different words
+    codes = ((flat[:-2] * base + flat[1:-1]) * base + flat[2:])[whole]  # exact up to 2.6 million words
     _, phrase, counts = np.unique(codes, return_inverse=True, return_counts=True)
     rank = np.empty_like(counts)
     rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
-    text, phrase = np.divmod(np.unique(text[2:][whole] * len(counts) + rank[phrase]), max(len(counts), 1))
+    text, phrase = np.divmod(np.unique(text[2:][whole] * len(counts) + rank[phrase]), len(counts))
     return text, phrase
 
 
 def _shared(a: Ints, b: Ints, phrase: Ints, start: Ints) -> Ints:
-    """Count the phrases that the texts of each pair share; some four million at a time."""
+    """Count the phrases that the texts of each pair share, for some four million phrases at a time."""
     from scipy.sparse import csr_array
 
     sets = csr_array((np.ones(len(phrase), dtype=np.int64), phrase, start))
-    step = 4_000_000 // int(np.diff(start).max(initial=1)) + 1
-    parts = [
-        sets[a[i : i + step]].multiply(sets[b[i : i + step]]).sum(axis=1) for i in range(0, len(a), step)
-    ]
-    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+    step = 4_000_000 // int(np.diff(start).max()) + 1
+    shared = np.empty(len(a), dtype=np.int64)
+    for part in (slice(i, i + step) for i in range(0, len(a), step)):
+        shared[part] = sets[a[part]].multiply(sets[b[part]]).sum(axis=1)
+    return shared

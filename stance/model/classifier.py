@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.multiclass import check_classification_targets
@@ -28,6 +30,7 @@ __all__ = ["StanceClassifier"]
 Floats = NDArray[np.float64]
 _C_WITHOUT_FOLDS = 3.0
 _CERTAIN = 5.0
+_TINY = 1e-15
 
 
 class StanceClassifier(ClassifierMixin, BaseEstimator):
@@ -51,6 +54,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         In how many texts a feature must occur.
     C : sequence of float, default=(1, 3, 10, 30)
         Inverse strengths of regularisation to choose from, by out-of-fold log loss after calibration.
+    tune_thresholds : bool, default=True
+        Decide by thresholds that give the best macro-F1 out of fold; else by probabilities alone.
     folds : int, default=5
         Folds of the cross-validation; fewer where a label has fewer documents.
     seed : int, default=0
@@ -90,6 +95,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         chars: tuple[int, int] = (2, 5),
         min_df: int = 2,
         C: Sequence[float] = (1.0, 3.0, 10.0, 30.0),
+        tune_thresholds: bool = True,
         folds: int = 5,
         seed: int = 0,
         n_jobs: int | None = None,
@@ -101,6 +107,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         self.chars = chars
         self.min_df = min_df
         self.C = C
+        self.tune_thresholds = tune_thresholds
         self.folds = folds
         self.seed = seed
         self.n_jobs = n_jobs
@@ -167,7 +174,6 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         self.fold_of_: NDArray[np.intp] | None = None
         at = np.array([said.index(name) for name in names])[codes]
         self.scorer_ = self._fit_heads(unfitted, rows, at, groups, progress)
-        self.n_features_in_ = 1
         return self
 
     def _fit_heads(
@@ -195,12 +201,12 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         losses = {c: _calibrate(scorer, s, y)[1] for c, s in scores.items()}
         best = min(grid, key=lambda c: (round(losses[c], 6), c))
         self.chosen_ = {"C": best, "folds": len(folds), "log_loss": {f"{c:g}": round(v, 6) for c, v in losses.items()}}
-        self.cross_validated_ = _nested(scorer, scores[best], y, folds)
+        self.cross_validated_ = _nested(scorer, scores[best], y, folds, tune=self.tune_thresholds)
         self.fold_of_ = np.empty(len(y), dtype=np.intp)
         for i, (_, test) in enumerate(folds):
             self.fold_of_[test] = i
         coef, intercept = heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0]
-        return replace(_decided(scorer, scores[best], y), coef=coef, intercept=intercept)
+        return replace(_decided(scorer, scores[best], y, tune=self.tune_thresholds), coef=coef, intercept=intercept)
 
     def _folds(self, y: NDArray[np.intp], groups: Sequence[Any]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Return grouped, stratified folds; none where a label has a single document."""
@@ -225,9 +231,21 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         return self._predict(X, contexts).label_proba
 
     def decision_function(self, X: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
-        """Return the raw scores of the heads, shape (n, n_scores)."""
-        check_is_fitted(self)
-        return self.scorer_.decision_function(self._texts(X), contexts)
+        """Return how decided each answer is.
+
+        Returns
+        -------
+        ndarray
+            Where labels combine, log-odds of each position above its threshold, shape (n, n_positions): above 0 is yes.
+            Where they exclude each other, the log-probabilities of the labels plus their offsets, shape (n, n_labels):
+            the largest is predicted; of two labels their difference, shape (n,).
+        """
+        said = self._predict(X, contexts)
+        thresholds = np.array(self.scorer_.thresholds)
+        if not self.scorer_.codebook.exclusive:
+            return _log_odds(said.positions) - _log_odds(thresholds)
+        scores = np.log(np.clip(said.label_proba, _TINY, 1.0)) + thresholds
+        return np.subtract(scores[:, 1], scores[:, 0]) if scores.shape[1] == 2 else scores
 
     def _predict(self, X: Sequence[str], contexts: Sequence[str] | None) -> Any:
         check_is_fitted(self)
@@ -266,10 +284,13 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _labels(y: Any, n: int) -> NDArray[Any]:
-    if isinstance(y, str) or not hasattr(y, "__len__"):
-        raise DataError("y must be a sequence of labels; this estimator requires y to be passed, but the target y is None")
+    if y is None or isinstance(y, str):
+        raise DataError("this classifier requires y to be passed, but the target y is None; give one label for each text")
     labels = np.asarray(y)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise DataError("Input y contains NaN or infinity, which is no label")
     if labels.ndim == 2 and labels.shape[1] == 1:
+        warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, stacklevel=3)
         labels = labels.ravel()
     if labels.ndim != 1:
         raise DataError(f"y has shape {labels.shape}; give one label for each text")
@@ -279,6 +300,11 @@ def _labels(y: Any, n: int) -> NDArray[Any]:
     if n == 0:
         raise DataError("0 sample(s): there is nothing to learn from")
     return labels
+
+
+def _log_odds(p: Floats) -> Floats:
+    clipped = np.clip(p, _TINY, 1 - _TINY)
+    return np.log(clipped) - np.log1p(-clipped)
 
 
 def _matching(values: Any, n: int, name: str) -> list[Any]:
@@ -342,25 +368,25 @@ def _calibrate(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> tuple[Sco
     return replace(scorer, calibrator=calibrator), log_loss(calibrator.label_proba(scores, scorer.members), y)
 
 
-def _decided(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> Scorer:
+def _decided(scorer: Scorer, scores: Floats, y: NDArray[np.intp], *, tune: bool) -> Scorer:
     """Return the scorer with calibration, thresholds and abstention curve from out-of-fold scores."""
     scorer, _ = _calibrate(scorer, scores, y)
     first = scorer.decide(scores)
-    if scorer.codebook.exclusive:
+    if tune and scorer.codebook.exclusive:
         scorer = replace(scorer, thresholds=choose_offsets(first.label_proba, y))
-    else:
+    elif tune:
         scorer = replace(scorer, thresholds=choose_thresholds(first.positions, scorer.members[y]))
     said = scorer.decide(scores)
     right = np.array(said.labels) == np.array(scorer.labels)[y]
     return replace(scorer, abstention=Abstention.fit(said.confidence, right))
 
 
-def _nested(scorer: Scorer, scores: Floats, y: NDArray[np.intp], folds: list[Any]) -> Prediction:
+def _nested(scorer: Scorer, scores: Floats, y: NDArray[np.intp], folds: list[Any], *, tune: bool) -> Prediction:
     """Return out-of-fold predictions whose calibration and thresholds come from the other folds, too."""
     labels = np.empty(len(y), dtype=object)
     positions, proba = np.empty((len(y), len(scorer.codebook.positions))), np.empty((len(y), len(scorer.labels)))
     confidence = np.empty(len(y))
     for train, test in folds:
-        said = _decided(scorer, scores[train], y[train]).decide(scores[test])
+        said = _decided(scorer, scores[train], y[train], tune=tune).decide(scores[test])
         labels[test], positions[test], proba[test], confidence[test] = said.labels, said.positions, said.label_proba, said.confidence
     return Prediction(labels.tolist(), positions, proba, confidence)

@@ -22,7 +22,7 @@ __all__ = ["COVERAGES", "Measured", "measure", "paired_difference"]
 
 COVERAGES = (1.0, 0.9, 0.8, 0.5)
 _DIGITS = 6  # further digits of a matrix product differ between machines
-_CELLS = 4_000_000  # of the matrix of weights that are held at a time
+_CELLS = 1_000_000  # of the matrix of weights that are held at a time; more is slower
 
 Strings = Sequence[str]
 Floats = NDArray[np.float64]
