@@ -27,7 +27,7 @@ _HOME = {
     "train": "stance.model.training",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 if TYPE_CHECKING:
     from stance.analysis.evaluation import evaluate as evaluate

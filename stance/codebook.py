@@ -215,13 +215,20 @@ def parse_codebook(data: Mapping[str, Any], where: str = "codebook") -> Codebook
             Target(t.take("name", str), t.take("description", str, ""), *(t.names(k) for k in _TARGET_LISTS))
             for t in top.tables("target")
         ),
-        positions=tuple(Position(p.take("name", str), p.take("definition", str, "").strip()) for p in top.tables("position")),
+        positions=tuple(
+            Position(p.take("name", str), p.take("definition", str, "").strip()) for p in top.tables("position")
+        ),
         exclusive=top.take("exclusive", bool, False),
         none_label=top.take("none_label", str, "none"),
         both_label=top.take("both_label", str, "both"),
         actors=tuple(Actor(a.take("name", str), a.names("aliases")) for a in top.tables("actor")),
         blocs=tuple(
-            Bloc(b.take("name", str), b.take("position", str), b.names("members"), *(b.take(k, str, "") for k in _BLOC_TEXTS))
+            Bloc(
+                b.take("name", str),
+                b.take("position", str),
+                b.names("members"),
+                *(b.take(k, str, "") for k in _BLOC_TEXTS),
+            )
             for b in top.tables("bloc")
         ),
     )
@@ -247,7 +254,7 @@ class _Table:
             raise CodebookError(f"{self._where}: key {key!r} is missing; give it a {kind.__name__}")
         if type(value) is not kind:
             raise CodebookError(f"{self._where}: {key!r} must be of type {kind.__name__}, not {type(value).__name__}")
-        if kind is str and default is None and not value.strip():
+        if kind is str and default is None and not str(value).strip():
             raise CodebookError(f"{self._where}: {key!r} is empty")
         return value
 
@@ -277,14 +284,22 @@ def _validate(book: Codebook, where: str) -> None:
     names = book.position_names
     if not names:
         raise CodebookError(f"{where}: key 'position' is missing; write at least one [[position]] table")
-    for kind, found in (("position", names), ("target", [t.name for t in book.targets]), ("actor", [a.name for a in book.actors])):
+    for kind, found in (
+        ("position", names),
+        ("target", [t.name for t in book.targets]),
+        ("actor", [a.name for a in book.actors]),
+    ):
         if twice := [name for name in found if list(found).count(name) > 1]:
             raise CodebookError(f"{where}: {kind} {twice[0]!r} stands there twice")
     if clash := {book.none_label, book.both_label} & set(names):
         raise CodebookError(f"{where}: {clash.pop()!r} is both a position and 'none_label' or 'both_label'")
     if not book.exclusive and any("+" in name for name in names):
         raise CodebookError(f"{where}: position names must not hold '+', which joins positions that combine")
-    known = {actor.name for actor in book.actors}
+    _validate_blocs(book, where)
+
+
+def _validate_blocs(book: Codebook, where: str) -> None:
+    names, known = book.position_names, {actor.name for actor in book.actors}
     for bloc in book.blocs:
         here = f"{where}: bloc {bloc.name!r}"
         if bloc.position not in names:

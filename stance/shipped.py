@@ -35,4 +35,6 @@ def shipped(*parts: str) -> Path:
         if path.exists():
             return path
     tried = " and ".join(str(place) for place in _PLACES)
-    raise StanceError(f"{'/'.join(parts)} is not shipped with this installation (looked in {tried}); reinstall stance-bloc")
+    raise StanceError(
+        f"{'/'.join(parts)} is not shipped with this installation (looked in {tried}); reinstall stance-bloc"
+    )

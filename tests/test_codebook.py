@@ -70,14 +70,23 @@ def test_labels_that_exclude_each_other():
         ({"position": ["for"]}, r"must be written as \[\[position\]\]"),
         ({"position": TWO, "target": [{"name": "x", "aliases": [1]}]}, "'aliases' must hold names, not 1"),
         ({"position": TWO, "schema": 9}, "schema = 9 is not known"),
-        ({"position": TWO, "bloc": [{"name": "b", "position": "up", "members": []}]}, "'up', which is none of for, against"),
-        ({"position": TWO, "bloc": [{"name": "b", "position": "for", "members": ["X"]}]}, r"'X' is no \[\[actor\]\]"),
+        (
+            {"position": TWO, "bloc": [{"name": "b", "position": "up", "members": []}]},
+            "'up', which is none of for, against",
+        ),
+        (
+            {"position": TWO, "bloc": [{"name": "b", "position": "for", "members": ["X"]}]},
+            r"'X' is no \[\[actor\]\]",
+        ),
         (
             {"position": TWO, "bloc": [{"name": "b", "position": "for", "members": [], "start": "2018"}]},
             "'2018' must be written YYYY-MM",
         ),
         (
-            {"position": TWO, "bloc": [{"name": "b", "position": "for", "members": [], "start": "2018-02", "end": "2018-01"}]},
+            {
+                "position": TWO,
+                "bloc": [{"name": "b", "position": "for", "members": [], "start": "2018-02", "end": "2018-01"}],
+            },
             "after its end",
         ),
     ],

@@ -12,7 +12,16 @@ import pytest
 import stance
 
 PACKAGE = Path(stance.__file__).parent
-LAYERS = {"errors": 0, "shipped": 0, "codebook": 0, "text": 1, "corpus": 2, "model": 3, "analysis": 4, "apps": 5}
+LAYERS = {
+    "errors": 0,
+    "shipped": 0,
+    "codebook": 0,
+    "text": 1,
+    "corpus": 2,
+    "model": 3,
+    "analysis": 4,
+    "apps": 5,
+}
 HEAVY = {"numpy", "pandas", "sklearn", "scipy", "pyarrow", "trafilatura", "joblib", "sentencex"}
 
 

@@ -73,7 +73,9 @@ def analyze(
 
     model = model if isinstance(model, StanceModel) else load_model(model)
     if isinstance(documents, str):
-        raise DataError("documents is a single string; give a sequence of texts, such as [text], or a pathlib.Path")
+        raise DataError(
+            "documents is a single string; give a sequence of texts, such as [text], or a pathlib.Path"
+        )
     passages = _passages(documents, columns, pre_split=pre_split)
     rows = list(label_passages(passages, model, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
     names = list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)]))
@@ -112,7 +114,8 @@ def label_passages(
     and columns as in `analyze`.
     """
     least = {
-        target: model.least_confidence(target, coverage=coverage, max_risk=max_risk) for target in model.targets
+        target: model.least_confidence(target, coverage=coverage, max_risk=max_risk)
+        for target in model.targets
     }
     waiting: list[_Sentence] = []
     for sentence in _sentences(passages, pre_split=pre_split):
@@ -164,7 +167,15 @@ def _label(sentences: list[_Sentence], model: StanceModel, least: Mapping[str, f
     targets = _targets(full, model)
     said = model.predict([s.text for s in full], [s.context for s in full], targets)
     fixed = columns_of(model)
-    results = iter(zip(said.labels, said.positions.tolist(), said.confidence.tolist(), targets or [""] * len(full), strict=True))
+    results = iter(
+        zip(
+            said.labels,
+            said.positions.tolist(),
+            said.confidence.tolist(),
+            targets or [""] * len(full),
+            strict=True,
+        )
+    )
     for sentence in sentences:
         row: Row = dict.fromkeys(fixed)
         row |= {"document": sentence.passage.document, "sentence": sentence.number}
@@ -184,6 +195,12 @@ def _targets(sentences: Sequence[_Sentence], model: StanceModel) -> list[str] | 
         return None
     for sentence in sentences:
         if sentence.passage.target not in model.targets:
-            what = f"target {sentence.passage.target!r} is unknown to" if sentence.passage.target else "no target given, and several in"
-            raise DataError(f"{sentence.passage.where}: {what} model {model.name!r}; it knows {', '.join(model.targets)}; name the column with --target-column")
+            what = (
+                f"target {sentence.passage.target!r} is unknown to"
+                if sentence.passage.target
+                else "no target given, and several in"
+            )
+            raise DataError(
+                f"{sentence.passage.where}: {what} model {model.name!r}; it knows {', '.join(model.targets)}; name the column with --target-column"
+            )
     return [sentence.passage.target for sentence in sentences]

@@ -70,7 +70,10 @@ class Corpus:
             return tuple(values[i] for i in rows)
 
         return Corpus(
-            *(of(v) for v in (self.documents, self.texts, self.labels, self.contexts, self.targets, self.where)),
+            *(
+                of(v)
+                for v in (self.documents, self.texts, self.labels, self.contexts, self.targets, self.where)
+            ),
             columns={name: of(values) for name, values in self.columns.items()},
             skipped=self.skipped,
         )
@@ -84,10 +87,14 @@ class Corpus:
             If there is no such column, or no such row.
         """
         if column not in self.columns:
-            raise DataError(f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}")
+            raise DataError(
+                f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}"
+            )
         rows = [i for i, found in enumerate(self.columns[column]) if str(found) == value]
         if not rows:
-            raise DataError(f"no row of the corpus has {column} = {value!r}; found are {', '.join(sorted(set(map(str, self.columns[column]))))}")
+            raise DataError(
+                f"no row of the corpus has {column} = {value!r}; found are {', '.join(sorted(set(map(str, self.columns[column]))))}"
+            )
         return self.take(rows)
 
 
@@ -159,21 +166,31 @@ def read_corpus(
                 skipped[str(reason)] += 1
     if not rows:
         why = ", ".join(f"{n} rows: {reason}" for reason, n in skipped.items()) or "no rows"
-        raise DataError(f"{', '.join(map(str, [sources] if isinstance(sources, (str, Path)) else sources))}: nothing labelled ({why})")
+        raise DataError(
+            f"{', '.join(map(str, [sources] if isinstance(sources, (str, Path)) else sources))}: nothing labelled ({why})"
+        )
     return _corpus(rows, dict(skipped))
 
 
 def _files(sources: Iterable[str | Path]) -> Iterator[Path]:
     for source in map(Path, sources):
         if source.is_dir():
-            found = sorted(p for p in source.rglob("*") if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith("."))
+            found = sorted(
+                p
+                for p in source.rglob("*")
+                if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith(".")
+            )
             if not found:
-                raise DataError(f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}")
+                raise DataError(
+                    f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}"
+                )
             yield from found
         elif not source.exists():
             raise DataError(f"{source}: no such file or folder")
         elif source.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(f"{source}: unknown kind of corpus file {source.suffix!r}; known are {', '.join(TABLE_SUFFIXES)}")
+            raise DataError(
+                f"{source}: unknown kind of corpus file {source.suffix!r}; known are {', '.join(TABLE_SUFFIXES)}"
+            )
         else:
             yield source
 
@@ -197,7 +214,9 @@ def _row(place: str, where: str, record: Mapping[str, Any], columns: CorpusColum
         if name in rest:
             return rest.pop(name)
         if asked or needed:
-            raise DataError(f"{where}: no column {name!r}; there are {', '.join(map(str, record))}; name it with --{usual}-column")
+            raise DataError(
+                f"{where}: no column {name!r}; there are {', '.join(map(str, record))}; name it with --{usual}-column"
+            )
         return None
 
     text = take(columns.text, "text", needed=True)
@@ -209,7 +228,9 @@ def _row(place: str, where: str, record: Mapping[str, Any], columns: CorpusColum
         raise Skipped("no label")
     if not isinstance(text, str) or not text.strip():
         what = f"a {type(text).__name__}" if text is not None and not isinstance(text, str) else "nothing"
-        raise DataError(f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label")
+        raise DataError(
+            f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label"
+        )
     number = place.rsplit(":", 1)[-1]
     return _Row(
         document=f"{stem}:{number}" if document is None else str(document),
@@ -251,7 +272,11 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     try:
         with made.open("w", encoding="utf-8") as file:
             for i in range(len(corpus)):
-                row: dict[str, Any] = {"document": corpus.documents[i], "text": corpus.texts[i], "label": corpus.labels[i]}
+                row: dict[str, Any] = {
+                    "document": corpus.documents[i],
+                    "text": corpus.texts[i],
+                    "label": corpus.labels[i],
+                }
                 if any(corpus.targets):
                     row["target"] = corpus.targets[i]
                 row |= {name: values[i] for name, values in corpus.columns.items()}

@@ -79,7 +79,10 @@ class StanceModel:
         return tuple(sorted({label for scorer in self.scorers.values() for label in scorer.labels}))
 
     def predict(
-        self, texts: Sequence[str], contexts: Sequence[str] | None = None, targets: Sequence[str] | None = None
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str] | None = None,
+        targets: Sequence[str] | None = None,
     ) -> Prediction:
         """Return labels and probabilities of some sentences.
 
@@ -112,7 +115,9 @@ class StanceModel:
         for name in sorted(set(targets)):
             at = [i for i, target in enumerate(targets) if target == name]
             scorer = self.scorers[name]
-            said = scorer.predict([texts[i] for i in at], None if contexts is None else [contexts[i] for i in at])
+            said = scorer.predict(
+                [texts[i] for i in at], None if contexts is None else [contexts[i] for i in at]
+            )
             positions[at], confidence[at] = said.positions, said.confidence
             label_proba[np.ix_(at, [self.labels.index(label) for label in scorer.labels])] = said.label_proba
             for i, label in zip(at, said.labels, strict=True):
@@ -123,16 +128,22 @@ class StanceModel:
         """Raise `DataError` for the first target that the model does not know."""
         for i, target in enumerate(targets):
             if target not in self.scorers:
-                raise DataError(f"row {i}: target {target!r} is unknown to model {self.name!r}; it knows {', '.join(self.targets)}")
+                raise DataError(
+                    f"row {i}: target {target!r} is unknown to model {self.name!r}; it knows {', '.join(self.targets)}"
+                )
 
-    def least_confidence(self, target: str = "", *, coverage: float | None = None, max_risk: float | None = None) -> float:
+    def least_confidence(
+        self, target: str = "", *, coverage: float | None = None, max_risk: float | None = None
+    ) -> float:
         """Return the confidence below which to abstain; see `Abstention.least_confidence`."""
         scorer = self._only() if len(self.scorers) == 1 else self.scorers[target]
         return scorer.abstention.least_confidence(coverage=coverage, max_risk=max_risk)
 
     def _only(self) -> Scorer:
         if len(self.scorers) > 1:
-            raise DataError(f"model {self.name!r} has {len(self.scorers)} targets; say which one each text is about: {', '.join(self.targets)}")
+            raise DataError(
+                f"model {self.name!r} has {len(self.scorers)} targets; say which one each text is about: {', '.join(self.targets)}"
+            )
         return next(iter(self.scorers.values()))
 
 
@@ -195,7 +206,15 @@ def _write(model: StanceModel, folder: Path) -> None:
         file = f"classifier-{i}.npz"
         with (folder / file).open("wb") as out:
             np.savez_compressed(out, **_arrays(scorer))
-        targets.append({"target": name, "file": file, "sha256": _sha256(folder / file), **_settings(scorer), "baselines": model.baselines[name].as_dict()})
+        targets.append(
+            {
+                "target": name,
+                "file": file,
+                "sha256": _sha256(folder / file),
+                **_settings(scorer),
+                "baselines": model.baselines[name].as_dict(),
+            }
+        )
     card = render_card(model)
     (folder / "README.md").write_text(card, encoding="utf-8")
     data = {
@@ -206,7 +225,9 @@ def _write(model: StanceModel, folder: Path) -> None:
         "targets": targets,
         "files": {"README.md": _sha256(folder / "README.md")},
     }
-    (folder / "model.json").write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / "model.json").write_text(
+        json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 def _arrays(scorer: Scorer) -> dict[str, NDArray[Any]]:
@@ -271,7 +292,9 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, trust_pickle: bool =
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         if isinstance(error, ArtifactError):
             raise
-        raise ArtifactError(f"{folder / 'model.json'}: not a model of this schema: {type(error).__name__} {error}") from error
+        raise ArtifactError(
+            f"{folder / 'model.json'}: not a model of this schema: {type(error).__name__} {error}"
+        ) from error
     if not scorers:
         raise ArtifactError(f"{folder / 'model.json'}: it has no classifier")
     return StanceModel(folder.name, scorers, baselines, data["about"], _sha256(folder / "model.json"))
@@ -281,10 +304,25 @@ def _from_pickle(path: Path) -> StanceModel:
     import joblib
 
     classifiers = joblib.load(path)
-    if not isinstance(classifiers, dict) or not all(hasattr(c, "scorer_") for c in classifiers.values()) or not classifiers:
-        raise ArtifactError(f"{path}: it holds no fitted StanceClassifier by target, as 'stance train --joblib' writes it")
-    baselines = {t: Baselines(c.scorer_.labels[0], {p: () for p in c.scorer_.codebook.position_names}, {p: 1 for p in c.scorer_.codebook.position_names}) for t, c in classifiers.items()}
-    return StanceModel(path.stem, {t: c.scorer_ for t, c in classifiers.items()}, baselines, {"pickle": path.name})
+    if (
+        not isinstance(classifiers, dict)
+        or not all(hasattr(c, "scorer_") for c in classifiers.values())
+        or not classifiers
+    ):
+        raise ArtifactError(
+            f"{path}: it holds no fitted StanceClassifier by target, as 'stance train --joblib' writes it"
+        )
+    baselines = {
+        t: Baselines(
+            c.scorer_.labels[0],
+            dict.fromkeys(c.scorer_.codebook.position_names, ()),
+            dict.fromkeys(c.scorer_.codebook.position_names, 1),
+        )
+        for t, c in classifiers.items()
+    }
+    return StanceModel(
+        path.stem, {t: c.scorer_ for t, c in classifiers.items()}, baselines, {"pickle": path.name}
+    )
 
 
 def _folder(name_or_path: str | Path) -> Path:
@@ -295,7 +333,9 @@ def _folder(name_or_path: str | Path) -> Path:
     if str(name_or_path) in names:
         return shipped("models", str(name_or_path))
     if path.is_file() and path.suffix in {".joblib", ".pkl", ".pickle"}:
-        raise ArtifactError(f"{path} is a pickle, which can run code; to use one that you trust: stance predict --trust-pickle --model {path}")
+        raise ArtifactError(
+            f"{path} is a pickle, which can run code; to use one that you trust: stance predict --trust-pickle --model {path}"
+        )
     why = "is no model: it holds no model.json" if path.exists() else "does not exist"
     raise ArtifactError(f"{name_or_path} {why}, and is none of the shipped models: {', '.join(names)}")
 
@@ -324,7 +364,9 @@ def _verified(folder: Path, file: str, sha256: str) -> Path:
     if path.stat().st_size > _MAX_ARRAYS:
         raise ArtifactError(f"{path}: larger than {_MAX_ARRAYS >> 20} MB; it is not read")
     if _sha256(path) != sha256:
-        raise ArtifactError(f"{path}: its sha256 is not the one in model.json; the file was changed or damaged, get it anew")
+        raise ArtifactError(
+            f"{path}: its sha256 is not the one in model.json; the file was changed or damaged, get it anew"
+        )
     return path
 
 
@@ -339,19 +381,34 @@ def _scorer(folder: Path, settings: dict[str, Any], book: Codebook) -> Scorer:
     shapes = {"idf": (len(terms),), "coef": (len(terms), k), "intercept": (k,), "sizes": (len(BLOCKS),)}
     for name, shape in shapes.items():
         if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-            raise ArtifactError(f"{path}: array {name!r} has shape {arrays[name].shape} or is not finite; expected {shape}")
+            raise ArtifactError(
+                f"{path}: array {name!r} has shape {arrays[name].shape} or is not finite; expected {shape}"
+            )
     if sum(sizes) != len(terms) or min(sizes) < 0:
         raise ArtifactError(f"{path}: {len(terms)} terms, but sizes say {sum(sizes)}")
     ends = np.cumsum([0, *sizes])
     blocks = tuple(tuple(terms[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True))
-    made = Features(FeatureSpec(**features), book.target(settings["mentions_of"]) if settings["mentions_of"] else Features().target, blocks, arrays["idf"].astype(np.float64))
+    made = Features(
+        FeatureSpec(**features),
+        book.target(settings["mentions_of"]) if settings["mentions_of"] else Features().target,
+        blocks,
+        arrays["idf"].astype(np.float64),
+    )
     thresholds = tuple(map(float, settings["thresholds"]))
     calibrator = Calibrator.from_dict(settings["calibrator"])
     if not len(thresholds) == len(calibrator.slope) == len(calibrator.offset) == k:
-        raise ArtifactError(f"{folder / 'model.json'}: {k} scores need as many thresholds, slopes and offsets")
+        raise ArtifactError(
+            f"{folder / 'model.json'}: {k} scores need as many thresholds, slopes and offsets"
+        )
     return Scorer(
-        book, labels, made, arrays["coef"].astype(np.float64), arrays["intercept"].astype(np.float64),
-        calibrator, thresholds, Abstention.from_dict(settings["abstention"]),
+        book,
+        labels,
+        made,
+        arrays["coef"].astype(np.float64),
+        arrays["intercept"].astype(np.float64),
+        calibrator,
+        thresholds,
+        Abstention.from_dict(settings["abstention"]),
     )
 
 
@@ -376,10 +433,14 @@ def _check_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo)
     name = member.filename.removesuffix(".npy")
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, _, dtype = read(file)
     if dtype.str != _ARRAYS[name] or len(shape) > 2:
-        raise ArtifactError(f"{path}: array {name!r} is of type {dtype.str} and shape {shape}; a model's is of type {_ARRAYS[name]}")
+        raise ArtifactError(
+            f"{path}: array {name!r} is of type {dtype.str} and shape {shape}; a model's is of type {_ARRAYS[name]}"
+        )
     size = int(np.prod([*shape, dtype.itemsize], dtype=object))
     if size > _MAX_ARRAYS or size > member.file_size:
         raise ArtifactError(f"{path}: array {name!r} claims {size} bytes; it is not read")

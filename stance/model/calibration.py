@@ -59,8 +59,9 @@ class Calibrator:
         for k in range(members.shape[1]):  # summed one by one: a matrix product may depend on the size of the batch
             logits += calibrated[:, k : k + 1] * members[:, k]
         logits -= logits.max(axis=1, keepdims=True)
-        odds = np.exp(logits)
-        return odds / odds.sum(axis=1, keepdims=True)
+        odds: Floats = np.exp(logits)
+        odds /= odds.sum(axis=1, keepdims=True)
+        return odds
 
     @classmethod
     def fit(cls, scores: Floats, y: NDArray[np.intp], members: Bools, *, exclusive: bool) -> Calibrator:

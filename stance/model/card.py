@@ -22,7 +22,12 @@ def render_card(model: StanceModel) -> str:
     about = model.about
     parts = [f"# {model.codebook.name}", "", *_use(model), "", *_data(model)]
     if about.get("cross_validation"):
-        parts += ["", "## Cross-validation on the training documents", "", *_results(about["cross_validation"])]
+        parts += [
+            "",
+            "## Cross-validation on the training documents",
+            "",
+            *_results(about["cross_validation"]),
+        ]
     if about.get("held_out"):
         parts += ["", "## Held-out documents", "", *_results(about["held_out"])]
     parts += ["", *_decisions(model), "", *_limits(model)]
@@ -37,7 +42,10 @@ def _use(model: StanceModel) -> list[str]:
         f"the target and the sentence before, logistic regression, calibrated probabilities. A sentence has {how}:",
         f"{', '.join(model.labels)}.",
     ]
-    lines += ["", *(f"- **{p.name}**: {' '.join(p.definition.split())}" for p in book.positions if p.definition)]
+    lines += [
+        "",
+        *(f"- **{p.name}**: {' '.join(p.definition.split())}" for p in book.positions if p.definition),
+    ]
     named = [t for t in model.targets if t] or [t.name for t in book.targets]
     return [*lines, *(["", f"Targets: {', '.join(named)}."] if named else [])]
 
@@ -50,29 +58,47 @@ def _data(model: StanceModel) -> list[str]:
         "",
         f"- {corpus.get('n')} sentences of {corpus.get('n_documents')} documents: {labels}",
         f"- corpus {str(corpus.get('fingerprint'))[:16]}, codebook {model.codebook.fingerprint[:16]}, seed {about.get('seed')}",
-        f"- stance {about.get('version')}, " + ", ".join(f"{name} {v}" for name, v in about.get("libraries", {}).items()),
+        f"- stance {about.get('version')}, "
+        + ", ".join(f"{name} {v}" for name, v in about.get("libraries", {}).items()),
     ]
     for target in about.get("targets", []):
         of = f" of {target['target']}" if target["target"] else ""
         tried = ", ".join(f"{c}: {loss:.3f}" for c, loss in target["chosen"]["log_loss"].items())
-        lines.append(f"- strength of regularisation{of}: C = {target['chosen']['C']:g} (log loss out of fold of {tried or 'no fold'})")
+        lines.append(
+            f"- strength of regularisation{of}: C = {target['chosen']['C']:g} (log loss out of fold of {tried or 'no fold'})"
+        )
     return lines
 
 
 def _results(found: dict[str, Any]) -> list[str]:
-    lines = [f"{found['n']} sentences of {found['n_documents']} documents; 95 % intervals by bootstrap over documents.", ""]
+    lines = [
+        f"{found['n']} sentences of {found['n_documents']} documents; 95 % intervals by bootstrap over documents.",
+        "",
+    ]
     baselines = found.get("baselines", {})
-    lines += [f"| figure | this model |{''.join(f' {name} |' for name in baselines)}", f"| --- | --- |{' --- |' * len(baselines)}"]
+    lines += [
+        f"| figure | this model |{''.join(f' {name} |' for name in baselines)}",
+        f"| --- | --- |{' --- |' * len(baselines)}",
+    ]
     for key, name in _NAMES.items():
         if key in found:
-            lines.append(f"| {name} | {_figure(found[key])} |{''.join(f' {_figure(b.get(key))} |' for b in baselines.values())}")
-    lines += ["", "| position | precision | recall | F1 | average precision | sentences |", "| --- | --- | --- | --- | --- | --- |"]
+            lines.append(
+                f"| {name} | {_figure(found[key])} |{''.join(f' {_figure(b.get(key))} |' for b in baselines.values())}"
+            )
+    lines += [
+        "",
+        "| position | precision | recall | F1 | average precision | sentences |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for name, p in found["positions"].items():
         cells = (_figure(p[key]) for key in ("precision", "recall", "f1", "average_precision"))
         lines.append(f"| {name} | {' | '.join(cells)} | {p['support']} |")
     c = found.get("calibration")
     if c:
-        lines += ["", f"Calibration: ECE {_figure(c['ece_equal_width'])}, Brier (sum over labels, 0 to 2) {_figure(c['brier_sum_0_2'])}, log loss {_figure(c['log_loss_nats'])} nats."]
+        lines += [
+            "",
+            f"Calibration: ECE {_figure(c['ece_equal_width'])}, Brier (sum over labels, 0 to 2) {_figure(c['brier_sum_0_2'])}, log loss {_figure(c['log_loss_nats'])} nats.",
+        ]
     return lines
 
 
@@ -80,7 +106,9 @@ def _figure(value: Any) -> str:
     if isinstance(value, dict):
         if value.get("value") is None:
             return "-"
-        return f"{value['value']:.3f}" + ("" if value.get("low") is None else f" [{value['low']:.3f}, {value['high']:.3f}]")
+        return f"{value['value']:.3f}" + (
+            "" if value.get("low") is None else f" [{value['low']:.3f}, {value['high']:.3f}]"
+        )
     return "-" if value is None else f"{value:.3f}"
 
 
@@ -88,9 +116,18 @@ def _decisions(model: StanceModel) -> list[str]:
     lines = ["## Decisions", ""]
     for target, scorer in model.scorers.items():
         of = f" ({target})" if target else ""
-        what = "added to the log-probability of" if scorer.codebook.exclusive else "probability from which on to say"
-        lines.append(f"- {what}{of}: " + ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True)))
-    lines.append("- both kinds of number were chosen out of fold for macro-F1; so was the curve of risk and coverage for abstaining")
+        what = (
+            "added to the log-probability of"
+            if scorer.codebook.exclusive
+            else "probability from which on to say"
+        )
+        lines.append(
+            f"- {what}{of}: "
+            + ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
+        )
+    lines.append(
+        "- both kinds of number were chosen out of fold for macro-F1; so was the curve of risk and coverage for abstaining"
+    )
     return lines
 
 

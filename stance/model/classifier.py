@@ -30,10 +30,11 @@ __all__ = ["StanceClassifier"]
 Floats = NDArray[np.float64]
 _C_WITHOUT_FOLDS = 3.0
 _CERTAIN = 5.0
+_FEW_TEXTS = 50  # below this every feature counts
 _TINY = 1e-15
 
 
-class StanceClassifier(ClassifierMixin, BaseEstimator):
+class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Classify sentences by the position on a target that they reflect.
 
     Word and character n-grams, mentions of the target and the sentence before feed logistic regressions: one for each
@@ -154,19 +155,30 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         labels = _labels(y, len(texts))
         contexts = None if contexts is None else _matching(contexts, len(texts), "contexts")
         groups = list(range(len(texts))) if groups is None else _matching(groups, len(texts), "groups")
+        if self.codebook is not None:  # "engage+terrorist" is "both"
+            labels = np.array([self.codebook.label_of(self.codebook.positions_of(str(label))) for label in labels])
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"one class only: every label is {self.classes_[0]!r}; a classifier needs at least two")
         book = self._codebook(self.classes_)
         names = tuple(map(str, self.classes_))
-        spec = FeatureSpec(words=tuple(self.words), chars=tuple(self.chars), min_df=self.min_df if len(texts) > 50 else 1)
+        spec = FeatureSpec(
+            words=(self.words[0], self.words[1]),
+            chars=(self.chars[0], self.chars[1]),
+            min_df=self.min_df if len(texts) > _FEW_TEXTS else 1,
+        )
         features = Features(spec, self._target(book)).fit(texts, contexts)
         rows = features.transform(texts, contexts)
-        said = tuple(sorted({*names, *(() if book.exclusive else book.labels)}))
+        said = names if book.exclusive else tuple(sorted({*names, *book.labels}))
         k = len(said) if book.exclusive else len(book.positions)
         unfitted = Scorer(
-            book, said, features, np.empty((0, k)), np.empty(k),
-            Calibrator((1.0,) * k, (0.0,) * k), (0.0 if book.exclusive else 0.5,) * k,
+            book,
+            said,
+            features,
+            np.empty((0, k)),
+            np.empty(k),
+            Calibrator((1.0,) * k, (0.0,) * k),
+            (0.0 if book.exclusive else 0.5,) * k,
         )
         self.classes_ = np.array(said) if not book.exclusive else self.classes_
         self.chosen_: dict[str, Any] = {"C": _C_WITHOUT_FOLDS, "folds": 0, "log_loss": {}}
@@ -200,7 +212,11 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
                 scores[c][test] = (rows.dot(coef) + intercept)[test]
         losses = {c: _calibrate(scorer, s, y)[1] for c, s in scores.items()}
         best = min(grid, key=lambda c: (round(losses[c], 6), c))
-        self.chosen_ = {"C": best, "folds": len(folds), "log_loss": {f"{c:g}": round(v, 6) for c, v in losses.items()}}
+        self.chosen_ = {
+            "C": best,
+            "folds": len(folds),
+            "log_loss": {f"{c:g}": round(v, 6) for c, v in losses.items()},
+        }
         self.cross_validated_ = _nested(scorer, scores[best], y, folds, tune=self.tune_thresholds)
         self.fold_of_ = np.empty(len(y), dtype=np.intp)
         for i, (_, test) in enumerate(folds):
@@ -215,7 +231,9 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         if n < 2:
             return []
         splitter = StratifiedGroupKFold(n_splits=n, shuffle=True, random_state=self.seed)
-        found = list(splitter.split(np.zeros(len(y)), y, np.unique(np.array(groups, dtype=str), return_inverse=True)[1]))
+        found = list(
+            splitter.split(np.zeros(len(y)), y, np.unique(np.array(groups, dtype=str), return_inverse=True)[1])
+        )
         # a fold whose training side lacks a label would calibrate it to nothing
         return found if all(len(np.unique(y[train])) == len(np.unique(y)) for train, _ in found) else []
 
@@ -243,11 +261,11 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
         said = self._predict(X, contexts)
         thresholds = np.array(self.scorer_.thresholds)
         if not self.scorer_.codebook.exclusive:
-            return _log_odds(said.positions) - _log_odds(thresholds)
-        scores = np.log(np.clip(said.label_proba, _TINY, 1.0)) + thresholds
+            return np.subtract(_log_odds(said.positions), _log_odds(thresholds))
+        scores: Floats = np.log(np.clip(said.label_proba, _TINY, 1.0)) + thresholds
         return np.subtract(scores[:, 1], scores[:, 0]) if scores.shape[1] == 2 else scores
 
-    def _predict(self, X: Sequence[str], contexts: Sequence[str] | None) -> Any:
+    def _predict(self, X: Sequence[str], contexts: Sequence[str] | None) -> Prediction:
         check_is_fitted(self)
         texts = self._texts(X)
         return self.scorer_.predict(texts, None if contexts is None else _matching(contexts, len(texts), "contexts"))
@@ -285,7 +303,9 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):
 
 def _labels(y: Any, n: int) -> NDArray[Any]:
     if y is None or isinstance(y, str):
-        raise DataError("this classifier requires y to be passed, but the target y is None; give one label for each text")
+        raise DataError(
+            "this classifier requires y to be passed, but the target y is None; give one label for each text"
+        )
     labels = np.asarray(y)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise DataError("Input y contains NaN or infinity, which is no label")
@@ -304,7 +324,7 @@ def _labels(y: Any, n: int) -> NDArray[Any]:
 
 def _log_odds(p: Floats) -> Floats:
     clipped = np.clip(p, _TINY, 1 - _TINY)
-    return np.log(clipped) - np.log1p(-clipped)
+    return np.subtract(np.log(clipped), np.log1p(-clipped))
 
 
 def _matching(values: Any, n: int, name: str) -> list[Any]:
@@ -384,9 +404,17 @@ def _decided(scorer: Scorer, scores: Floats, y: NDArray[np.intp], *, tune: bool)
 def _nested(scorer: Scorer, scores: Floats, y: NDArray[np.intp], folds: list[Any], *, tune: bool) -> Prediction:
     """Return out-of-fold predictions whose calibration and thresholds come from the other folds, too."""
     labels = np.empty(len(y), dtype=object)
-    positions, proba = np.empty((len(y), len(scorer.codebook.positions))), np.empty((len(y), len(scorer.labels)))
+    positions, proba = (
+        np.empty((len(y), len(scorer.codebook.positions))),
+        np.empty((len(y), len(scorer.labels))),
+    )
     confidence = np.empty(len(y))
     for train, test in folds:
         said = _decided(scorer, scores[train], y[train], tune=tune).decide(scores[test])
-        labels[test], positions[test], proba[test], confidence[test] = said.labels, said.positions, said.label_proba, said.confidence
+        labels[test], positions[test], proba[test], confidence[test] = (
+            said.labels,
+            said.positions,
+            said.label_proba,
+            said.confidence,
+        )
     return Prediction(labels.tolist(), positions, proba, confidence)

@@ -52,7 +52,7 @@ class FeatureSpec:
     chars: tuple[int, int] = (2, 5)
     min_df: int = 2
     near: int = 5
-    weights: tuple[float, ...] = (1.0, 1.0, 0.5, 0.5, 0.25, 0.5)
+    weights: tuple[float, ...] = (1.0, 1.0, 0.5, 1.0, 0.25, 0.5)
 
 
 @dataclass(frozen=True, slots=True)

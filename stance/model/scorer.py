@@ -81,7 +81,9 @@ class Scorer:
     def decision_function(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
         """Return the raw scores, shape (n, n_scores), before calibration."""
         parts = [
-            self.features.transform(texts[i : i + _BATCH], None if contexts is None else contexts[i : i + _BATCH]).dot(self.coef)
+            self.features.transform(texts[i : i + _BATCH], None if contexts is None else contexts[i : i + _BATCH]).dot(
+                self.coef
+            )
             for i in range(0, len(texts), _BATCH)
         ]
         return np.concatenate(parts) + self.intercept if parts else np.empty((0, len(self.scores)))
@@ -113,10 +115,14 @@ class Scorer:
         """Sum over the labels that hold a position."""
         has = [[p in self.codebook.positions_of(label) for label in self.labels] for p in self.codebook.position_names]
         columns = [np.where(row, label_proba, 0.0).sum(axis=1) for row in has]
-        return np.clip(np.stack(columns, axis=1), 0.0, 1.0)
+        summed: Floats = np.stack(columns, axis=1)
+        return np.clip(summed, 0.0, 1.0, out=summed)
 
     def _labels_of(self, positions: Floats) -> list[str]:
         names = self.codebook.position_names
         yes = positions >= np.array(self.thresholds)
-        known = {pattern: self.codebook.label_of(n for n, on in zip(names, pattern, strict=True) if on) for pattern in map(tuple, np.unique(yes, axis=0).tolist())}
+        known = {
+            pattern: self.codebook.label_of(n for n, on in zip(names, pattern, strict=True) if on)
+            for pattern in map(tuple, np.unique(yes, axis=0).tolist())
+        }
         return [known[tuple(row)] for row in yes.tolist()]

@@ -70,14 +70,18 @@ def train(
     """
     book = codebook_for(corpus, codebook, none_label)
     training, held_out = split_of(corpus)
-    per_target = {t: training.take([i for i, x in enumerate(training.targets) if x == t]) for t in training.target_names}
+    per_target = {
+        t: training.take([i for i, x in enumerate(training.targets) if x == t]) for t in training.target_names
+    }
     for target, part in per_target.items():
         _refuse_too_few(part, target, book)
     classifiers, baselines, about = {}, {}, []
     for i, (target, part) in enumerate(per_target.items()):
         classifiers[target] = _classifier(book, target, seed, jobs)
         shown = _nth(progress, i, len(per_target))
-        classifiers[target].fit(part.texts, _canonical(part, book), contexts=part.contexts, groups=part.documents, progress=shown)
+        classifiers[target].fit(
+            part.texts, _canonical(part, book), contexts=part.contexts, groups=part.documents, progress=shown
+        )
         baselines[target] = Baselines.fit(part.texts, _canonical(part, book), book)
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
     model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines)
@@ -89,13 +93,20 @@ def train(
         "corpus": {"fingerprint": training.fingerprint, **_counts(training)},
         "targets": about,
         "cross_validation": _cross_validation(per_target, classifiers, book),
-        "held_out": None if held_out is None else {"fingerprint": held_out.fingerprint, **_counts(held_out), **_held_out(model, held_out)},
+        "held_out": None
+        if held_out is None
+        else {"fingerprint": held_out.fingerprint, **_counts(held_out), **_held_out(model, held_out)},
     }
     return Trained(StanceModel(name, model.scorers, baselines, facts), classifiers)
 
 
 def out_of_fold(
-    corpus: Corpus, codebook: Codebook, *, seed: int = 0, jobs: int | None = None, progress: Progress | None = None
+    corpus: Corpus,
+    codebook: Codebook,
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> NDArray[np.float64] | None:
     """Return out-of-fold probabilities of the labels present, sorted, shape (n, n_labels); None if too few documents."""
     labels = sorted(set(corpus.labels))
@@ -121,7 +132,9 @@ def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = ""
         if none_label and none_label not in found:
             raise DataError(f"--none-label {none_label!r} is none of the labels found: {', '.join(found)}")
         positions = tuple(Position(label) for label in found if label != none_label)
-        return Codebook("Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label="")
+        return Codebook(
+            "Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label=""
+        )
     for label in found:
         try:
             codebook.positions_of(label)
@@ -176,7 +189,9 @@ def _refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
     of = f" for target {target!r}" if target else ""
     labels = _canonical(corpus, book)
     if len(set(labels)) < 2:
-        raise DataError(f"one label only{of}: all {len(labels)} rows are {labels[0]!r}; a classifier needs at least two")
+        raise DataError(
+            f"one label only{of}: all {len(labels)} rows are {labels[0]!r}; a classifier needs at least two"
+        )
     for label in sorted(set(labels)):
         documents = {d for d, found in zip(corpus.documents, labels, strict=True) if found == label}
         if len(documents) < _FEWEST_DOCUMENTS:
@@ -187,7 +202,11 @@ def _refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
 
 
 def _counts(corpus: Corpus) -> dict[str, Any]:
-    return {"n": len(corpus), "n_documents": len(set(corpus.documents)), "labels": dict(sorted(Counter(corpus.labels).items()))}
+    return {
+        "n": len(corpus),
+        "n_documents": len(set(corpus.documents)),
+        "labels": dict(sorted(Counter(corpus.labels).items())),
+    }
 
 
 def _versions() -> dict[str, str]:
@@ -239,7 +258,9 @@ def _merged(parts: Sequence[tuple[tuple[str, ...], Any]], labels: tuple[str, ...
     )
 
 
-def _baselines_out_of_fold(corpus: Corpus, labels: list[str], fold_of: Any, book: Codebook) -> tuple[list[str], list[str]]:
+def _baselines_out_of_fold(
+    corpus: Corpus, labels: list[str], fold_of: Any, book: Codebook
+) -> tuple[list[str], list[str]]:
     majority, keywords = [""] * len(labels), [""] * len(labels)
     for fold in np.unique(fold_of):
         seen, held = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
@@ -267,10 +288,14 @@ def render_training(model: StanceModel) -> str:
     lines = [f"{about['corpus']['n']} sentences of {about['corpus']['n_documents']} documents"]
     for target in about["targets"]:
         counts = ", ".join(f"{n} {label}" for label, n in target["labels"].items())
-        lines.append(f"  {target['target'] or 'labels'}: {counts}; chosen C = {target['chosen']['C']:g} in {target['chosen']['folds']} folds")
+        lines.append(
+            f"  {target['target'] or 'labels'}: {counts}; chosen C = {target['chosen']['C']:g} in {target['chosen']['folds']} folds"
+        )
     for scorer, name in zip(model.scorers.values(), model.targets, strict=True):
         thresholds = ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
-        lines.append(f"  {'offsets' if scorer.codebook.exclusive else 'thresholds'}{f' ({name})' if name else ''}: {thresholds}")
+        lines.append(
+            f"  {'offsets' if scorer.codebook.exclusive else 'thresholds'}{f' ({name})' if name else ''}: {thresholds}"
+        )
     cv = about["cross_validation"]
     if cv is None:
         lines.append("no cross-validation: a label has too few documents for two folds")
@@ -283,11 +308,15 @@ def render_training(model: StanceModel) -> str:
             lines.append(f"  F1 of {name:<26}{_cell(found['f1']):>22}")
     if about["held_out"]:
         lines += ["", f"held-out documents ({about['held_out']['n']} sentences)"]
-        lines += [f"  {key:<32}{_cell(about['held_out'][key]):>22}" for key in _FIGURES if key in about["held_out"]]
+        lines += [
+            f"  {key:<32}{_cell(about['held_out'][key]):>22}" for key in _FIGURES if key in about["held_out"]
+        ]
     return "\n".join(lines)
 
 
 def _cell(found: dict[str, float | None]) -> str:
     if found["value"] is None:
         return "-"
-    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")
+    return f"{found['value']:.3f}" + (
+        "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
+    )

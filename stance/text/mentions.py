@@ -53,7 +53,8 @@ class Matcher:
         Examples
         --------
         >>> from stance.codebook import load_codebook
-        >>> [(m.kind, m.start) for m in target_matcher(load_codebook().targets[0]).find("The Pakistani Taliban and the Taliban")]
+        >>> matcher = target_matcher(load_codebook().targets[0])
+        >>> [(m.kind, m.start) for m in matcher.find("The Pakistani Taliban and the Taliban")]
         [('lookalike', 4), ('target', 30)]
         """
         if self._pattern is None:

@@ -15,7 +15,14 @@ from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, open_text, read
 
 __all__ = ["Columns", "Passage", "passages_of", "read_documents"]
 
-TEXT_SUFFIXES = {".txt": "txt", ".text": "txt", ".md": "txt", ".html": "html", ".htm": "html", ".xhtml": "html"}
+TEXT_SUFFIXES = {
+    ".txt": "txt",
+    ".text": "txt",
+    ".md": "txt",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+}
 SUFFIXES = TEXT_SUFFIXES | TABLE_SUFFIXES
 _UNGDC = re.compile(r"(?P<speaker>[A-Z]{2,4})_(?P<session>\d{1,3})_(?P<year>\d{4})")
 
@@ -121,7 +128,9 @@ def read_documents(
         for file, document in _files(path):
             kind = input_format or SUFFIXES.get(file.suffix.lower(), "")
             if not kind:
-                raise DataError(f"{file}: unknown kind of file {file.suffix!r}; say what it is, such as --input-format txt")
+                raise DataError(
+                    f"{file}: unknown kind of file {file.suffix!r}; say what it is, such as --input-format txt"
+                )
             origin = _Origin(str(file), document, _from_name(file))
             yield from _read(file, kind, columns, encoding, origin, by_line=by_line)
 
@@ -138,7 +147,9 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
                     found = True
                     yield file, file.relative_to(path).with_suffix("").as_posix()
         if not found:
-            raise DataError(f"{path}: no file of a known kind in this folder; known are {', '.join(SUFFIXES)}")
+            raise DataError(
+                f"{path}: no file of a known kind in this folder; known are {', '.join(SUFFIXES)}"
+            )
     elif path.exists():
         yield path, path.stem
     else:
@@ -179,7 +190,9 @@ def _read(
         for where, record in read_records(source, kind, encoding=encoding, name=origin.name):
             yield _passage(where, record, columns, origin)
     else:
-        raise DataError(f"{origin.name}: unknown input format {kind!r}; known are {', '.join(sorted(set(SUFFIXES.values())))}")
+        raise DataError(
+            f"{origin.name}: unknown input format {kind!r}; known are {', '.join(sorted(set(SUFFIXES.values())))}"
+        )
 
 
 def _lines(source: Path | BinaryIO, encoding: str, origin: _Origin) -> Iterator[Passage]:
@@ -199,7 +212,9 @@ def _no_binary(text: str, name: str) -> str:
 
 def _passage(where: str, record: Mapping[str, Any], columns: Columns, origin: _Origin) -> Passage:
     text_column = columns.text or _text_column(record, where)
-    for column in filter(None, (text_column, columns.document, columns.target, columns.speaker, columns.context)):
+    for column in filter(
+        None, (text_column, columns.document, columns.target, columns.speaker, columns.context)
+    ):
         if column not in record:
             raise DataError(f"{where}: no column {column!r}; there are {', '.join(map(str, record))}")
     rest = {**origin.known, **record}
@@ -208,7 +223,9 @@ def _passage(where: str, record: Mapping[str, Any], columns: Columns, origin: _O
     if columns.speaker and columns.speaker in rest:
         rest["speaker"] = rest.pop(columns.speaker)
     return Passage(
-        document=str(record[columns.document]) if columns.document else f"{origin.document}:{where.rsplit(':', 1)[-1]}",
+        document=str(record[columns.document])
+        if columns.document
+        else f"{origin.document}:{where.rsplit(':', 1)[-1]}",
         text=_string(record[text_column], text_column, where),
         where=where,
         context=_string(record[columns.context], columns.context, where) if columns.context else None,
@@ -222,7 +239,9 @@ def _text_column(record: Mapping[str, Any], where: str) -> str:
         return "text"
     if len(record) == 1:
         return str(next(iter(record)))
-    raise DataError(f"{where}: no column 'text'; say which holds the text with --text-column, there are {', '.join(map(str, record))}")
+    raise DataError(
+        f"{where}: no column 'text'; say which holds the text with --text-column, there are {', '.join(map(str, record))}"
+    )
 
 
 def _string(value: Any, column: str, where: str) -> str:
@@ -240,7 +259,9 @@ def _article(html: str, name: str) -> str:
         from trafilatura import bare_extraction
     except ImportError as error:
         raise missing_extra("reading html", "html") from error
-    found = bare_extraction(html, include_comments=False, include_tables=False, with_metadata=True, favor_recall=True)
+    found = bare_extraction(
+        html, include_comments=False, include_tables=False, with_metadata=True, favor_recall=True
+    )
     body = (found.text or "") if found is not None else ""
     if found is None or not body.strip():
         raise DataError(f"{name}: no article found in this page; save its text to a .txt file")
@@ -248,7 +269,9 @@ def _article(html: str, name: str) -> str:
     return body if not title or body.lstrip().startswith(title) else f"{title}\n{body}"
 
 
-def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | None = None) -> Iterator[Passage]:
+def passages_of(
+    texts: Iterable[str | Mapping[str, Any]], columns: Columns | None = None
+) -> Iterator[Passage]:
     """Yield passages of texts, or of records, that are in memory; without a document column they are numbered from 0.
 
     Raises

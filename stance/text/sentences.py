@@ -28,8 +28,8 @@ _TITLES = re.compile(r"\b(?:amb|hon|messrs|mme|brig|maj|adm|lt|sgt|capt|cmdr|col
 _STARTS_LOW = re.compile(r"[\"'”’)\]]*\s*[a-zà-öø-ÿа-я]")
 # An abbreviation that ends a sentence is told by the word after it.
 _AFTER_COUNTRY = re.compile(
-    r"\b(?:U\.S|U\.K|U\.N|U\.S\.A|D\.C)\.[\"”’']?\s+(?=(?:The|He|She|They|We|But|And|Nobody|No one|This|That|These|Those|If|"
-    r"When|However|Yet|Instead|Since|Then|What|Why|How|Who|Is|Are|Do|Does|Did|You|I|My|Our|Their|His|Her|Its)\b)"
+    r"\b(?:U\.S|U\.K|U\.N|U\.S\.A|D\.C)\.[\"”’']?\s+(?=(?:The|He|She|They|We|But|And|Nobody|No one|This|That|"
+    r"These|Those|If|When|However|Yet|Instead|Since|Then|What|Why|How|Who|Is|Are|Do|Does|Did|You|I|My|Our|Their|His|Her|Its)\b)"
 )
 _BULLET = re.compile(r"\s*(?:[•▪●◦‣*–—-]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")

@@ -16,7 +16,15 @@ from stance.errors import DataError, missing_extra
 
 __all__ = ["DEFAULT_ENCODING", "TABLE_SUFFIXES", "Record", "open_text", "read_records"]
 
-TABLE_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
+TABLE_SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+}
 DEFAULT_ENCODING = "utf-8-sig"
 _PARQUET_ROWS = 4096
 
@@ -24,7 +32,9 @@ Record = tuple[str, Mapping[str, Any]]
 """Where a record stands (``file:row``, from 1), and its fields."""
 
 
-def read_records(source: Path | BinaryIO, kind: str, *, encoding: str = DEFAULT_ENCODING, name: str = "") -> Iterator[Record]:
+def read_records(
+    source: Path | BinaryIO, kind: str, *, encoding: str = DEFAULT_ENCODING, name: str = ""
+) -> Iterator[Record]:
     """Yield the records of a table.
 
     Parameters
@@ -138,8 +148,12 @@ def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Recor
         except StopIteration:
             return
         except csv.Error as error:
-            what = "a quotation mark is opened and not closed" if "unexpected end" in str(error) else str(error)
-            raise DataError(f"{name}: row {row + 1} (line {reader.line_num}): {what}; double the quotation marks within a quoted field") from error
+            what = (
+                "a quotation mark is opened and not closed" if "unexpected end" in str(error) else str(error)
+            )
+            raise DataError(
+                f"{name}: row {row + 1} (line {reader.line_num}): {what}; double the quotation marks within a quoted field"
+            ) from error
         if not fields:
             continue
         if header is None:
@@ -147,7 +161,9 @@ def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Recor
             continue
         row += 1
         if len(fields) != len(header):
-            raise DataError(f"{name}: row {row} (line {reader.line_num}) has {len(fields)} fields, the header {len(header)}; quote fields that hold the delimiter")
+            raise DataError(
+                f"{name}: row {row} (line {reader.line_num}) has {len(fields)} fields, the header {len(header)}; quote fields that hold the delimiter"
+            )
         yield f"{name}:{row}", dict(zip(header, fields, strict=True))
 
 
@@ -169,7 +185,9 @@ def _jsonl(text: io.TextIOBase, name: str) -> Iterator[Record]:
         except (ValueError, RecursionError) as error:
             raise DataError(f"{name}: line {number}: not JSON: {error}") from error
         if not isinstance(record, dict):
-            raise DataError(f"{name}: line {number}: a {type(record).__name__}, not an object; each line must be like {{\"text\": ...}}")
+            raise DataError(
+                f'{name}: line {number}: a {type(record).__name__}, not an object; each line must be like {{"text": ...}}'
+            )
         yield f"{name}:{row}", record
 
 
@@ -177,7 +195,9 @@ def _json(text: io.TextIOBase, name: str) -> Iterator[Record]:
     try:
         records = json.loads(text.read())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{name}: not JSON: {error}; if each line is an object, name the file .jsonl") from error
+        raise DataError(
+            f"{name}: not JSON: {error}; if each line is an object, name the file .jsonl"
+        ) from error
     if isinstance(records, dict):
         records = [records]
     for row, record in enumerate(records if isinstance(records, list) else [records], 1):

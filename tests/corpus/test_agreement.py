@@ -93,7 +93,8 @@ def test_agreement_says_what_the_single_measures_say() -> None:
 def test_sentences_that_one_pass_left_out_do_not_count() -> None:
     first, second = ["a", "b", None, "a", "b"], ["a", "a", "b", None, "b"]
     found = agreement(first, second, ["1", "2", "3", "4", "5"], draws=20)
-    assert (found.n, found.n_documents, found.percent.value) == (3, 3, pytest.approx(2 / 3))
+    assert (found.n, found.n_documents) == (3, 3)
+    assert found.percent.value == pytest.approx(2 / 3)
     assert found.alpha.value == pytest.approx(krippendorff_alpha([first, second]))
 
 

@@ -17,7 +17,12 @@ BRIDGE = {
     "target": [{"name": "bridge", "aliases": ["bridge", "crossing"]}],
     "position": [{"name": "build"}, {"name": "refuse"}],
 }
-GOOD = ["build the bridge now", "the crossing would bring work", "we want this bridge", "open the bridge to all"]
+GOOD = [
+    "build the bridge now",
+    "the crossing would bring work",
+    "we want this bridge",
+    "open the bridge to all",
+]
 BAD = ["stop the bridge", "the crossing would ruin the bay", "we refuse this bridge", "no bridge, no debt"]
 REST = ["the ferry was late", "fish was sold at noon", "the council met", "it rained on the pier"]
 TEXTS = [f"{t}, said the {who}" for who in ("mayor", "clerk", "baker", "pilot", "nurse") for t in (*GOOD, *BAD, *REST)]
@@ -40,7 +45,10 @@ class OnNumbers(StanceClassifier):
 
         rows = validate_data(self, X, reset=not hasattr(self, "scorer_"))
         # a word for every bin up to a column's value: near values share most words
-        return [" ".join(f"c{j}b{b}" for j, v in enumerate(row) for b in range(-12, int(np.clip(v, -6, 6) * 2) + 1)) for row in rows]
+        return [
+            " ".join(f"c{j}b{b}" for j, v in enumerate(row) for b in range(-12, int(np.clip(v, -6, 6) * 2) + 1))
+            for row in rows
+        ]
 
 
 _WEIGHTS = "inverse document frequency counts rows and ignores weights"
@@ -84,7 +92,11 @@ def test_another_codebook_with_labels_that_exclude():
     kept = [i for i, label in enumerate(LABELS) if label != "both"]
     model = StanceClassifier(codebook=book).fit([TEXTS[i] for i in kept], [LABELS[i] for i in kept])
     assert model.classes_.tolist() == ["build", "none", "refuse"]
-    assert model.predict(["build this crossing", "we refuse the crossing", "the ferry was late"]).tolist() == ["build", "refuse", "none"]
+    assert model.predict(["build this crossing", "we refuse the crossing", "the ferry was late"]).tolist() == [
+        "build",
+        "refuse",
+        "none",
+    ]
 
 
 def test_probabilities_are_those_of_scikit_learns_estimator(combining):
@@ -103,7 +115,9 @@ def test_probabilities_are_those_of_scikit_learns_estimator(combining):
         ],
         axis=1,
     )
-    np.testing.assert_allclose(combining.predict_proba(TEXTS), scorer.calibrator.label_proba(scores, scorer.members), atol=1e-6)
+    np.testing.assert_allclose(
+        combining.predict_proba(TEXTS), scorer.calibrator.label_proba(scores, scorer.members), atol=1e-6
+    )
 
 
 def test_a_single_text_gets_the_answer_of_the_batch(combining):
@@ -132,7 +146,11 @@ def test_jobs_do_not_change_the_result():
     book = parse_codebook(BRIDGE)
     one, two = (StanceClassifier(codebook=book, n_jobs=n).fit(TEXTS, LABELS, groups=DOCUMENTS).scorer_ for n in (1, 2))
     assert (one.coef == two.coef).all()
-    assert (one.calibrator, one.thresholds, one.abstention) == (two.calibrator, two.thresholds, two.abstention)
+    assert (one.calibrator, one.thresholds, one.abstention) == (
+        two.calibrator,
+        two.thresholds,
+        two.abstention,
+    )
 
 
 def test_clone_and_params():
@@ -179,6 +197,19 @@ def test_labels_must_fit():
         StanceClassifier(codebook=parse_codebook(BRIDGE)).fit(TEXTS, ["maybe", *LABELS[1:]])
     with pytest.raises(DataError, match="none_label 'NONE'"):
         StanceClassifier(none_label="NONE").fit(TEXTS, LABELS)
+
+
+def test_numbers_as_labels_keep_their_order():
+    texts = [f"word{n} word{n}" for n in range(12)] * 3
+    model = StanceClassifier(folds=2).fit(texts, list(range(12)) * 3)
+    assert model.predict(texts[:12]).tolist() == list(range(12))
+    assert model.predict_proba(texts[:12]).argmax(axis=1).tolist() == list(range(12))
+
+
+def test_joined_positions_are_the_codebooks_label(combining):
+    joined = [label.replace("both", "refuse+build") for label in LABELS]
+    model = StanceClassifier(codebook=parse_codebook(BRIDGE)).fit(TEXTS, joined, groups=DOCUMENTS)
+    assert (model.predict_proba(TEXTS) == combining.predict_proba(TEXTS)).all()
 
 
 def test_few_documents_give_a_model_without_cross_validation():

@@ -51,7 +51,12 @@ def test_ngrams_weigh_what_scikit_learn_says(block):
 
 def test_names_of_the_target_are_one_word():
     features = Features(target=load_codebook().targets[0])
-    spellings = ["Talk to the Taliban.", "Talk to the Taleban.", "Talk to the Islamic Emirate.", "Talk to the Haqqani network."]
+    spellings = [
+        "Talk to the Taliban.",
+        "Talk to the Taleban.",
+        "Talk to the Islamic Emirate.",
+        "Talk to the Haqqani network.",
+    ]
     features.fit(spellings * 2)
     rows = dense(features.transform(spellings))
     assert (rows == rows[0]).all()
@@ -59,7 +64,11 @@ def test_names_of_the_target_are_one_word():
 
 def test_mentions_here_before_and_nowhere_differ():
     features = Features(target=load_codebook().targets[0])
-    texts = ["They must be talked to.", "The Taliban must be talked to.", "The Pakistani Taliban must be talked to."]
+    texts = [
+        "They must be talked to.",
+        "The Taliban must be talked to.",
+        "The Pakistani Taliban must be talked to.",
+    ]
     features.fit(texts * 2, [""] * 6)
     mention = [i for i, name in enumerate(features.names) if name.startswith("mention:")]
 
@@ -96,7 +105,9 @@ def test_a_row_does_not_depend_on_its_neighbours(texts):
     alone = np.concatenate([dense(features.transform([text])) for text in texts])
     assert (together == alone).all()
     coef = np.linspace(-1, 1, 2 * len(features.names)).reshape(-1, 2)
-    assert (features.transform(texts).dot(coef) == np.concatenate([features.transform([t]).dot(coef) for t in texts])).all()
+    assert (
+        features.transform(texts).dot(coef) == np.concatenate([features.transform([t]).dot(coef) for t in texts])
+    ).all()
 
 
 _FITTED = Features(FeatureSpec(min_df=1)).fit(TEXTS)

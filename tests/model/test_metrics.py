@@ -31,13 +31,9 @@ EXCLUSIVE = Codebook("x", (Position("FAVOR"), Position("AGAINST")), exclusive=Tr
 
 def predicted(proba: Any, book: Codebook = BOOK, said: list[str] | None = None) -> Prediction:
     p = np.array(proba, dtype=float)
-    has = np.array(
-        [[name in book.positions_of(label) for name in book.position_names] for label in book.labels]
-    )
+    has = np.array([[name in book.positions_of(label) for name in book.position_names] for label in book.labels])
     chosen = p.argmax(axis=1) if said is None else np.array([book.labels.index(label) for label in said])
-    return Prediction(
-        [book.labels[i] for i in chosen], p @ has.astype(float), p, p[np.arange(len(p)), chosen]
-    )
+    return Prediction([book.labels[i] for i in chosen], p @ has.astype(float), p, p[np.arange(len(p)), chosen])
 
 
 def random_rows(n: int, book: Codebook = BOOK, seed: int = 0) -> Rows:
@@ -81,18 +77,14 @@ class TestAgainstScikitLearn:
             figures = found["labels"][label]
             got = (figures["precision"], figures["recall"], value(figures["f1"]), figures["support"])
             assert got == pytest.approx(tuple(column[k] for column in expected), abs=1e-6)
-        assert value(found["macro_f1_labels"]) == pytest.approx(
-            f1_score(truth, said, average="macro"), abs=1e-6
-        )
+        assert value(found["macro_f1_labels"]) == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-6)
         assert value(found["accuracy"]) == pytest.approx(accuracy_score(truth, said), abs=1e-6)
         assert found["confusion"]["counts"] == confusion_matrix(truth, said, labels=LABELS).tolist()
 
     def test_positions(self, rows: Rows, found: Found) -> None:
         each = []
         for k, name in enumerate(BOOK.position_names):
-            truth, said = (
-                [name in BOOK.positions_of(label) for label in ls] for ls in (rows[0], rows[1].labels)
-            )
+            truth, said = ([name in BOOK.positions_of(label) for label in ls] for ls in (rows[0], rows[1].labels))
             precision, recall, f1, _ = precision_recall_fscore_support(truth, said, average="binary")
             figures = found["positions"][name]
             got = (
@@ -110,9 +102,7 @@ class TestAgainstScikitLearn:
     def test_probabilities(self, rows: Rows, found: Found) -> None:
         truth, proba = rows[0], rows[1].label_proba
         calibration = found["calibration"]
-        assert value(calibration["log_loss_nats"]) == pytest.approx(
-            log_loss(truth, proba, labels=LABELS), abs=1e-6
-        )
+        assert value(calibration["log_loss_nats"]) == pytest.approx(log_loss(truth, proba, labels=LABELS), abs=1e-6)
         brier = brier_score_loss(truth, proba, labels=LABELS, scale_by_half=False)
         assert value(calibration["brier_sum_0_2"]) == pytest.approx(brier, abs=1e-6)
 
@@ -151,9 +141,7 @@ class TestByHand:
         ]
 
     def test_equal_mass_bins_are_finer_where_the_rows_are(self) -> None:
-        confidence = np.where(
-            np.arange(400) < 200, 0.905, 0.925
-        )  # in one bin of equal width, and its errors cancel
+        confidence = np.where(np.arange(400) < 200, 0.905, 0.925)  # in one bin of equal width, and its errors cancel
         right = np.arange(400) % 200 < np.where(np.arange(400) < 200, 200, 166)
         proba = [[0, c, 1 - c, 0] for c in confidence]
         truth = np.where(right, "engage", "none").tolist()
@@ -164,9 +152,7 @@ class TestByHand:
     def test_fewer_bins_for_fewer_rows(self) -> None:
         for n, bins in ((299, 10), (300, 15)):
             truth, prediction = random_rows(n)
-            assert (
-                measure(BOOK, truth, prediction, LABELS, one_each(n), draws=0)["calibration"]["bins"] == bins
-            )
+            assert measure(BOOK, truth, prediction, LABELS, one_each(n), draws=0)["calibration"]["bins"] == bins
 
     def test_risk_falls_with_coverage_of_a_good_confidence(self) -> None:
         confidence = np.linspace(0.95, 0.5, 10)
@@ -234,9 +220,7 @@ class TestFavg:
         assert "favg" not in found
 
     def test_one_target_is_not_divided(self) -> None:
-        found = measure(
-            EXCLUSIVE, self.TRUTH, self.SAID, EXCLUSIVE.labels, one_each(6), targets=["a"] * 6, draws=0
-        )
+        found = measure(EXCLUSIVE, self.TRUTH, self.SAID, EXCLUSIVE.labels, one_each(6), targets=["a"] * 6, draws=0)
         assert set(found["favg"]) == {"pooled"}
 
 
@@ -316,9 +300,7 @@ class TestIntervals:
 
     def test_get_narrower_with_the_level(self) -> None:
         truth, said = ["engage"] * 100, ["engage"] * 70 + ["none"] * 30
-        wide, narrow = (
-            measure(BOOK, truth, said, LABELS, one_each(100), level=q)["accuracy"] for q in (0.95, 0.5)
-        )
+        wide, narrow = (measure(BOOK, truth, said, LABELS, one_each(100), level=q)["accuracy"] for q in (0.95, 0.5))
         assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
 
     def test_are_wider_for_clustered_rows(self) -> None:
@@ -367,8 +349,7 @@ class TestPairedDifference:
         b = ["engage"] * 300
         difference, share = paired_difference(BOOK, truth, a.labels, b, one_each(300))
         apart = [
-            value(measure(BOOK, truth, s, LABELS, one_each(300), draws=0)["macro_f1_positions"])
-            for s in (a.labels, b)
+            value(measure(BOOK, truth, s, LABELS, one_each(300), draws=0)["macro_f1_positions"]) for s in (a.labels, b)
         ]
         assert difference.value == pytest.approx(apart[0] - apart[1], abs=2e-6)
         low, middle, high = parts(difference)

@@ -25,7 +25,9 @@ def test_the_target_is_found_under_its_names(text):
     assert kinds(text) == ["target"]
 
 
-@pytest.mark.parametrize("text", ["the Pakistani Taliban", "Tehrik-e-Taliban Pakistan", "the Tehrik-e Taliban", "the TTP"])
+@pytest.mark.parametrize(
+    "text", ["the Pakistani Taliban", "Tehrik-e-Taliban Pakistan", "the Tehrik-e Taliban", "the TTP"]
+)
 def test_lookalikes_are_not_the_target(text):
     assert kinds(text) == ["lookalike"]
 

@@ -46,7 +46,11 @@ def test_headline_bullets_and_paragraphs_are_their_own_sentences():
 
 
 def test_a_list_of_200_words_by_semicolons_is_one_sentence():
-    text = "The Council decides: " + "; ".join(f"to consider item number {i} of the agenda" for i in range(30)) + ". It rises."
+    text = (
+        "The Council decides: "
+        + "; ".join(f"to consider item number {i} of the agenda" for i in range(30))
+        + ". It rises."
+    )
     found = sentences(text)
     assert len(found) == 2
     assert len(found[0].split()) > 200
@@ -89,7 +93,13 @@ def test_spans_tile_any_text(text):
     check_tiling(text)
 
 
-@given(st.lists(st.sampled_from(["The U.S. left.", "a b", "\n", "\r\n", " ", "• x", "no. ", "“Go!”", "…", "Dr. ", "\t", "p.m. "])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["The U.S. left.", "a b", "\n", "\r\n", " ", "• x", "no. ", "“Go!”", "…", "Dr. ", "\t", "p.m. "]
+        )
+    )
+)
 def test_spans_tile_texts_full_of_traps(parts):
     check_tiling("".join(parts))
 

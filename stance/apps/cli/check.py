@@ -14,8 +14,12 @@ __all__ = ["check"]
 @click.command()
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 @corpus_options
-@click.option("--suspicious/--no-suspicious", default=True, help="Train out of fold to find labels that look wrong.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold.")
+@click.option(
+    "--suspicious/--no-suspicious", default=True, help="Train out of fold to find labels that look wrong."
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold."
+)
 @click.option("--jobs", type=int, default=-1, help="Processes.  [default: one a core]")
 @click.pass_context
 def check(context: click.Context, corpora: tuple[str, ...], **options: Any) -> None:
@@ -36,7 +40,9 @@ def check(context: click.Context, corpora: tuple[str, ...], **options: Any) -> N
     probabilities = None
     if options["suspicious"]:
         show, end = progress_bar("checking labels")
-        probabilities = out_of_fold(corpus, found_book, seed=options["seed"], jobs=options["jobs"], progress=show)
+        probabilities = out_of_fold(
+            corpus, found_book, seed=options["seed"], jobs=options["jobs"], progress=show
+        )
         end()
     findings = check_corpus(corpus, found_book, out_of_fold=probabilities)
     click.echo(render(findings))

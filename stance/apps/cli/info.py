@@ -14,7 +14,13 @@ __all__ = ["info"]
 @click.command()
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything that model.json knows.")
-@click.option("--features", "n_features", type=click.IntRange(0), default=0, help="List the heaviest features of each score.")
+@click.option(
+    "--features",
+    "n_features",
+    type=click.IntRange(0),
+    default=0,
+    help="List the heaviest features of each score.",
+)
 def info(model: str, trust_pickle: bool, as_json: bool, n_features: int) -> None:
     """Show a model's card: training data, metrics, thresholds, limits.
 
@@ -28,7 +34,13 @@ def info(model: str, trust_pickle: bool, as_json: bool, n_features: int) -> None
 
     loaded = load_model(model, trust_pickle=trust_pickle)
     if as_json:
-        click.echo(json.dumps({"name": loaded.name, "fingerprint": loaded.fingerprint, **loaded.about}, indent=1, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"name": loaded.name, "fingerprint": loaded.fingerprint, **loaded.about},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
         return
     click.echo(render_card(loaded))
     for target, scorer in loaded.scorers.items() if n_features else ():
@@ -36,4 +48,6 @@ def info(model: str, trust_pickle: bool, as_json: bool, n_features: int) -> None
             names = scorer.features.names
             order = (-column).argsort(kind="stable")[:n_features]
             title = f"{target}: {name}" if target else name
-            click.echo(f"heaviest features of {title}: " + ", ".join(f"{names[i]!r} {column[i]:+.2f}" for i in order))
+            click.echo(
+                f"heaviest features of {title}: " + ", ".join(f"{names[i]!r} {column[i]:+.2f}" for i in order)
+            )

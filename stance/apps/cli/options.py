@@ -25,29 +25,56 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 model_option = _all(
-    click.option("--model", default="fast", show_default=True, metavar="NAME|PATH", help="A shipped model, or a folder."),
-    click.option("--trust-pickle", is_flag=True, help="Load a .joblib file as model. A pickle can run any code."),
+    click.option(
+        "--model",
+        default="fast",
+        show_default=True,
+        metavar="NAME|PATH",
+        help="A shipped model, or a folder.",
+    ),
+    click.option(
+        "--trust-pickle", is_flag=True, help="Load a .joblib file as model. A pickle can run any code."
+    ),
 )
 
 column_options = _all(
     click.option("--text-column", default="", metavar="NAME", help="Column with the text.  [default: text]"),
-    click.option("--document-column", default="", metavar="NAME", help="Column that says which rows are one document."),
-    click.option("--target-column", default="", metavar="NAME", help="Column with the target the text is about."),
-    click.option("--context-column", default="", metavar="NAME", help="Column with the sentence before the text."),
+    click.option(
+        "--document-column", default="", metavar="NAME", help="Column that says which rows are one document."
+    ),
+    click.option(
+        "--target-column", default="", metavar="NAME", help="Column with the target the text is about."
+    ),
+    click.option(
+        "--context-column", default="", metavar="NAME", help="Column with the sentence before the text."
+    ),
     click.option("--encoding", default="utf-8-sig", metavar="NAME", help="Of text files.  [default: UTF-8]"),
 )
 
 label_options = _all(
-    click.option("--label-column", default="", metavar="NAME", help="Column with the label.  [default: label]"),
-    click.option("--annotator", default="", metavar="NAME", help="Whose labels to take, where there are several."),
-    click.option("--codebook", type=click.Path(path_type=Path), help="Codebook; for the corpus's own labels see --none-label."),
-    click.option("--none-label", default="", metavar="NAME", help="Without a codebook: the label of no position."),
+    click.option(
+        "--label-column", default="", metavar="NAME", help="Column with the label.  [default: label]"
+    ),
+    click.option(
+        "--annotator", default="", metavar="NAME", help="Whose labels to take, where there are several."
+    ),
+    click.option(
+        "--codebook",
+        type=click.Path(path_type=Path),
+        help="Codebook; for the corpus's own labels see --none-label.",
+    ),
+    click.option(
+        "--none-label", default="", metavar="NAME", help="Without a codebook: the label of no position."
+    ),
 )
 
 corpus_options = _all(column_options, label_options)
 
 format_option = click.option(
-    "--format", "output_format", type=click.Choice(FORMATS), help="Of the output.  [default: table on a terminal, else jsonl]"
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    help="Of the output.  [default: table on a terminal, else jsonl]",
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import shutil
@@ -108,7 +107,9 @@ def _write_tsv(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
 
 def _refuse_new(row: Row, names: Iterable[str]) -> None:
     if strangers := [name for name in row if name not in names]:
-        raise DataError(f"document {row['document']!r} has a column {strangers[0]!r} that the first row lacks; write jsonl, or read the files one by one")
+        raise DataError(
+            f"document {row['document']!r} has a column {strangers[0]!r} that the first row lacks; write jsonl, or read the files one by one"
+        )
 
 
 def _cell(value: Any) -> Any:
@@ -133,7 +134,12 @@ def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path) -> None:
     source = iter(rows)
     part = list(islice(source, _PART))
     names = list(dict.fromkeys([*fixed, *(name for row in part for name in row)]))
-    schema = pa.schema([(name, types.get(name) or (pa.float64() if name in fixed else _type(pa, part, name))) for name in names])
+    schema = pa.schema(
+        [
+            (name, types.get(name) or (pa.float64() if name in fixed else _type(pa, part, name)))
+            for name in names
+        ]
+    )
     with pq.ParquetWriter(path, schema) as writer:
         while part:
             for row in part:
@@ -159,7 +165,9 @@ def _column(pa: Any, rows: list[Row], field: Any) -> Any:
     try:
         return pa.array(values, type=field.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise DataError(f"column {field.name!r} is {field.type} in the first rows and not later: {error}; write jsonl") from error
+        raise DataError(
+            f"column {field.name!r} is {field.type} in the first rows and not later: {error}; write jsonl"
+        ) from error
 
 
 # -- table -----------------------------------------------------------------------------------------------------------
@@ -177,12 +185,20 @@ def _write_table(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
     for row in rows:
         if row["document"] != document:
             document = row["document"]
-            click.echo(("" if not counts else "\n") + click.style(str(document), bold=True), file=file, color=colour)
+            click.echo(
+                ("" if not counts else "\n") + click.style(str(document), bold=True), file=file, color=colour
+            )
         counts[_shown(row)] += 1
         for line in _lines_of(row, width, label_width, colours):
             click.echo(line, file=file, color=colour)
-    total = ", ".join(f"{n} {label}" for label, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    click.echo(f"\n{sum(counts.values())} sentences: {total}" if counts else "nothing to label", file=file, color=colour)
+    total = ", ".join(
+        f"{n} {label}" for label, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    click.echo(
+        f"\n{sum(counts.values())} sentences: {total}" if counts else "nothing to label",
+        file=file,
+        color=colour,
+    )
 
 
 def _shown(row: Row) -> str:
@@ -194,7 +210,9 @@ def _shown(row: Row) -> str:
 def _lines_of(row: Row, width: int, label_width: int, colours: Mapping[str, str]) -> Iterator[str]:
     label = _shown(row)
     confidence = "" if row["confidence"] is None else f"{row['confidence']:.2f}"
-    reflected = row["label"] is not None and any(row.get(f"p_{name}") is not None and name in str(row["label"]) for name in colours)
+    reflected = row["label"] is not None and any(
+        row.get(f"p_{name}") is not None and name in str(row["label"]) for name in colours
+    )
     quiet = label in {"(blank)", "abstained"} or (not reflected and label != "both")
     style: dict[str, Any] = {"dim": True} if quiet else {"fg": colours.get(label, "magenta"), "bold": True}
     text = textwrap.wrap(" ".join(row["text"].split()), max(width - label_width - 9, 20)) or [""]

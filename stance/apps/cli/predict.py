@@ -17,15 +17,37 @@ __all__ = ["predict"]
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @model_option
 @column_options
-@click.option("--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'.")
-@click.option("--input-format", type=click.Choice(["txt", "html", "csv", "tsv", "jsonl", "json", "parquet"]), help="Where the name does not tell.  [default: txt for -]")
+@click.option(
+    "--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'."
+)
+@click.option(
+    "--input-format",
+    type=click.Choice(["txt", "html", "csv", "tsv", "jsonl", "json", "parquet"]),
+    help="Where the name does not tell.  [default: txt for -]",
+)
 @click.option("--pre-split", is_flag=True, help="Each line or row is one sentence already.")
-@click.option("--coverage", type=click.FloatRange(0, 1, min_open=True), help="Decide about this share, abstain on the rest.")
-@click.option("--max-risk", type=click.FloatRange(0, 1), help="Abstain so that at most this share of decisions is wrong.")
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Decide about this share, abstain on the rest.",
+)
+@click.option(
+    "--max-risk",
+    type=click.FloatRange(0, 1),
+    help="Abstain so that at most this share of decisions is wrong.",
+)
 @format_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]"
+)
 @click.pass_context
-def predict(context: click.Context, inputs: tuple[str, ...], output_format: str | None, output: Path | None, **options: Any) -> None:
+def predict(
+    context: click.Context,
+    inputs: tuple[str, ...],
+    output_format: str | None,
+    output: Path | None,
+    **options: Any,
+) -> None:
     """Label every sentence of text, html and table files, folders, or standard input (-).
 
     One row for each sentence: document, sentence, start, end, text, label, p_<position>, confidence, abstained, then
@@ -49,11 +71,21 @@ def predict(context: click.Context, inputs: tuple[str, ...], output_format: str 
     from stance.text.readers import Columns, read_documents
 
     model = load_model(options["model"], trust_pickle=options["trust_pickle"])
-    columns = Columns(*(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context")))
+    columns = Columns(
+        *(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context"))
+    )
     passages = read_documents(
-        inputs, columns=columns, encoding=options["encoding"], input_format=options["input_format"] or "", by_line=options["pre_split"]
+        inputs,
+        columns=columns,
+        encoding=options["encoding"],
+        input_format=options["input_format"] or "",
+        by_line=options["pre_split"],
     )
     rows = label_passages(
-        passages, model, pre_split=options["pre_split"], coverage=options["coverage"], max_risk=options["max_risk"]
+        passages,
+        model,
+        pre_split=options["pre_split"],
+        coverage=options["coverage"],
+        max_risk=options["max_risk"],
     )
     write_rows(rows, columns_of(model), output_format, output)

@@ -17,9 +17,18 @@ __all__ = ["codebook_of", "train"]
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the model.")
 @click.option("--force", is_flag=True, help="Replace a model that is there.")
 @corpus_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold.")
-@click.option("--jobs", type=int, default=-1, help="Processes; the model does not depend on it.  [default: one a core]")
-@click.option("--joblib", "pickle", type=click.Path(path_type=Path), help="Also write the fitted scikit-learn object there.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold."
+)
+@click.option(
+    "--jobs", type=int, default=-1, help="Processes; the model does not depend on it.  [default: one a core]"
+)
+@click.option(
+    "--joblib",
+    "pickle",
+    type=click.Path(path_type=Path),
+    help="Also write the fitted scikit-learn object there.",
+)
 def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
     """Train a classifier on csv, tsv, jsonl, json or parquet files, or folders of them.
 
@@ -66,5 +75,7 @@ def codebook_of(options: dict[str, Any]) -> Any:
     if options["codebook"] is None:
         return None
     if options["none_label"]:
-        raise click.UsageError("--none-label is for corpora without a codebook; the codebook says which label is none")
+        raise click.UsageError(
+            "--none-label is for corpora without a codebook; the codebook says which label is none"
+        )
     return load_codebook(options["codebook"])
