@@ -164,9 +164,7 @@ def krippendorff_alpha(coders: Sequence[Labels]) -> float:
     if len(coders) < 2:
         raise DataError("agreement needs the labels of two coders or more")
     if len({len(coder) for coder in coders}) > 1:
-        raise DataError(
-            f"the coders' lists differ in length: {', '.join(str(len(coder)) for coder in coders)}"
-        )
+        raise DataError(f"the coders' lists differ in length: {', '.join(str(len(coder)) for coder in coders)}")
     names = sorted({label for coder in coders for label in coder if label is not None})
     index: dict[str | None, int] = {name: i for i, name in enumerate(names)}
     counts = np.zeros((len(coders[0]), len(names)))
@@ -246,9 +244,7 @@ def agreement(
     names, pairs, rows = _pairs(first, second)
     by_document = _by_document(pairs, [documents[i] for i in rows], len(names))
     whole, drawn = by_document.sum(axis=0), _draw(by_document, draws, seed)
-    counts = zip(
-        names, whole.sum(axis=1), whole.sum(axis=0), _specific(whole), _specific(drawn).T, strict=True
-    )
+    counts = zip(names, whole.sum(axis=1), whole.sum(axis=0), _specific(whole), _specific(drawn).T, strict=True)
     return Agreement(
         n=len(rows),
         n_documents=len(by_document),

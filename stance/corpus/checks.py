@@ -38,9 +38,10 @@ _QUOTES = dict.fromkeys(map(ord, "\"'`´‘’‚‛“”„‟«»‹›"))
 # Frequent in English and rare in other languages: hence neither "a" nor "die" nor "no".
 _FUNCTION_WORDS = frozenset(
     _WORD.findall(
-        """the and of to in that is for with on are by be this from which have has had been were their they
-        them there it its our your his her she who what when while would should could must may can shall not
-        but if than then because between against about into through after before any other some such only"""
+        """the and of to in that is for with on are by be this from which have has had been were was their they
+        them there at it its our your his her she who what when while would should could must may can shall not
+        but if than then because between against about into through after before any other some such only more
+        most out up off over as last one two again down both each nor every among said says over very"""
     )
 )
 
@@ -189,7 +190,7 @@ def _rows(corpus: Corpus) -> list[Finding]:
             strange.append(row)
         elif len(words) >= 6 and sum(word in _FUNCTION_WORDS for word in words) < 0.05 * len(words):
             foreign.append(row)
-    prose = "remove what is not English prose"
+    prose = "read, and remove what is not English prose"
     return [
         *_all(corpus, empty, "error", "empty", "without text: fill or remove"),
         *_all(corpus, strange, "warning", "language", f"with few Latin letters: {prose}"),
@@ -219,9 +220,7 @@ def _labels(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> Iterator[
                 yield _find(corpus, having[label], "warning", "few-documents", message + _about(target))
         share = len(having.get(codebook.none_label, ())) / len(rows)
         if codebook.none_label and share < _LEAST_NONE:
-            message = (
-                f"only {share:.0%} of rows are {codebook.none_label!r}, which trains a classifier that sees"
-            )
+            message = f"only {share:.0%} of rows are {codebook.none_label!r}, which trains a classifier that sees"
             message += f" positions everywhere: add such rows, up to {_LEAST_NONE:.0%}{_about(target)}"
             yield Finding("warning", "few-none", message)
 
@@ -266,9 +265,7 @@ def _duplicates(corpus: Corpus, same: Groups, sides: Sequence[str]) -> Iterator[
     for rows in (rows for rows in same.values() if len(rows) > 1):
         text, torn = _quote(corpus.texts[rows[0]]), _torn(rows, sides)
         if torn:
-            yield _find(
-                corpus, rows, "error", "leak", f"{text} is on both sides of the split: keep it on one"
-            )
+            yield _find(corpus, rows, "error", "leak", f"{text} is on both sides of the split: keep it on one")
         for target, found in _group(corpus.targets, rows).items():
             labels = sorted({corpus.labels[row] for row in found})
             if len(labels) > 1:
@@ -310,27 +307,25 @@ def _near_duplicates(corpus: Corpus, same: Groups, sides: Sequence[str]) -> Iter
 def _suspicious(corpus: Corpus, proba: NDArray[np.float64]) -> Iterator[Finding]:
     """Find labels that models out of fold doubt, by confident learning (Northcutt, Jiang & Chuang 2021).
 
-    The threshold of a label is its mean probability on the rows that have it. A row is suspicious if its
-    label is below its threshold and another one, more probable, is not. Of these the worst come first, and no
-    more than 2 % of all rows.
+    The threshold of a label is its mean probability on the rows that have it. A row is suspicious if its label is
+    below its threshold and another, more probable one is not. Of these the worst come first, and no more than 2 % of
+    all rows.
     """
     names = sorted(set(corpus.labels))
     if proba.shape != (len(corpus), len(names)):
-        raise DataError(
-            f"out_of_fold has shape {proba.shape}; rows and labels are {(len(corpus), len(names))}"
-        )
+        raise DataError(f"out_of_fold has shape {proba.shape}; rows and labels are {(len(corpus), len(names))}")
     own = np.searchsorted(names, corpus.labels)
     known = np.isfinite(proba).all(axis=1)
     given = proba[np.arange(len(corpus)), own]
     having = [given[known & (own == k)] for k in range(len(names))]
     threshold = np.array([found.mean() if len(found) else np.inf for found in having])
-    others = np.where(np.arange(len(names)) == own[:, None], -1.0, proba)
+    others = np.where((np.arange(len(names)) == own[:, None]) | ~(proba >= threshold), -1.0, proba)
     other, best = others.argmax(axis=1), others.max(axis=1)
-    doubted = np.flatnonzero(known & (given < threshold[own]) & (best >= threshold[other]) & (best > given))
+    doubted = np.flatnonzero(known & (given < threshold[own]) & (best > given))
     most = math.ceil(_MOST_SUSPICIOUS * len(corpus))
     for row in doubted[np.argsort(given[doubted], kind="stable")][:most].tolist():
-        message = f"labelled {names[own[row]]!r} (probability {given[row]:.2f}), but models out of fold say"
-        message += f" {names[other[row]]!r} ({best[row]:.2f}): read it again"
+        message = f"labelled {names[own[row]]!r} (probability {given[row]:.2f}), but models out of fold find"
+        message += f" {names[other[row]]!r} more likely ({best[row]:.2f}): read it again"
         yield _find(corpus, [row], "warning", "suspicious", message)
 
 
@@ -383,9 +378,7 @@ def _shortcuts(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> list[F
         held = [meanings[corpus.labels[row]] for row in rows]
         uses = [(0, use) for use in _uses(actors, documents, held) if use.predicts() or use.differs()]
         uses += [(1 + (use.word in plain), use) for use in _uses(words, documents, held) if use.predicts()]
-        strongest = {
-            (rank, use.word): use for rank, use in sorted(uses, key=lambda pair: abs(pair[1].excess))
-        }
+        strongest = {(rank, use.word): use for rank, use in sorted(uses, key=lambda pair: abs(pair[1].excess))}
         for (rank, word), use in strongest.items():
             message = f"{('actor', 'name', 'word')[rank]} {use}{_about(target)}"
             ranked.append((rank, -abs(use.excess), word, Finding("warning", "shortcut", message)))

@@ -83,9 +83,7 @@ def test_agreement_says_what_the_single_measures_say() -> None:
     assert (found.n, found.n_documents) == (200, 50)
     assert found.percent.value == percent_agreement(first, second)
     assert found.alpha.value == pytest.approx(krippendorff_alpha([first, second]))
-    assert {name: label.specific.value for name, label in found.labels.items()} == specific_agreement(
-        first, second
-    )
+    assert {name: label.specific.value for name, label in found.labels.items()} == specific_agreement(first, second)
     assert found.labels["engage"].first == first.count("engage")
     assert found.labels["engage"].second == second.count("engage")
 
