@@ -72,19 +72,22 @@ def analyze(
     import pandas as pd
 
     model = model if isinstance(model, StanceModel) else load_model(model)
-    if isinstance(documents, str):
+    if isinstance(documents, (str, bytes, Mapping)):
         raise DataError(
-            "documents is a single string; give a sequence of texts, such as [text], or a pathlib.Path"
+            f"documents is a single {type(documents).__name__}; give a sequence of texts, such as [text], or a "
+            "pathlib.Path"
         )
     passages = _passages(documents, columns, pre_split=pre_split)
     rows = list(label_passages(passages, model, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
     names = list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)]))
     frame = pd.DataFrame(rows, columns=names)
-    return frame.astype({"sentence": "Int64", "abstained": bool})
+    numbers = [name for name in columns_of(model) if name.startswith("p_")]
+    kinds = {"sentence": "Int64", "start": "int64", "end": "int64", "abstained": "bool", "confidence": "float64"}
+    return frame.astype({**kinds, **dict.fromkeys(numbers, "float64")})
 
 
 def _passages(documents: Any, columns: Columns | None, *, pre_split: bool) -> Iterator[Passage]:
-    if hasattr(documents, "to_dict"):
+    if hasattr(documents, "to_dict") and hasattr(documents, "columns"):
         return passages_of(documents.to_dict("records"), columns)
     if isinstance(documents, Path):
         documents = [documents]
@@ -113,10 +116,7 @@ def label_passages(
     Of a document whose passages are more than 100,000 other documents apart the sentences are numbered anew. Parameters
     and columns as in `analyze`.
     """
-    least = {
-        target: model.least_confidence(target, coverage=coverage, max_risk=max_risk)
-        for target in model.targets
-    }
+    least = {target: model.least_confidence(target, coverage=coverage, max_risk=max_risk) for target in model.targets}
     waiting: list[_Sentence] = []
     for sentence in _sentences(passages, pre_split=pre_split):
         waiting.append(sentence)
@@ -184,23 +184,33 @@ def _label(sentences: list[_Sentence], model: StanceModel, least: Mapping[str, f
             row["label"], positions, row["confidence"], target = next(results)
             row |= {f"p_{name}": p for name, p in zip(model.codebook.position_names, positions, strict=True)}
             row["abstained"] = row["confidence"] < least[target if target in least else model.targets[0]]
-        for name, value in sentence.passage.columns.items():
-            row[f"input_{name}" if name in fixed else name] = value
-        yield row
+        yield row | _own_columns(sentence.passage.columns, fixed)
+
+
+def _own_columns(columns: Mapping[str, Any], fixed: Sequence[str]) -> Row:
+    """Return the input's columns; one whose name is taken gets ``input_`` before it, until no other has that name."""
+    own: Row = {}
+    for name, value in columns.items():
+        free = name
+        while free in fixed or (free != name and free in columns):
+            free = f"input_{free}"
+        own[free] = value
+    return own
 
 
 def _targets(sentences: Sequence[_Sentence], model: StanceModel) -> list[str] | None:
-    """Return the target of each sentence if the model has several; the error for a strange one names its row."""
-    if len(model.targets) < 2:
+    """Return the target of each sentence if the model's have names; the error for a strange one names its row."""
+    if model.targets == ("",):
         return None
     for sentence in sentences:
-        if sentence.passage.target not in model.targets:
+        if sentence.passage.target not in model.targets and (sentence.passage.target or len(model.targets) > 1):
             what = (
                 f"target {sentence.passage.target!r} is unknown to"
                 if sentence.passage.target
                 else "no target given, and several in"
             )
             raise DataError(
-                f"{sentence.passage.where}: {what} model {model.name!r}; it knows {', '.join(model.targets)}; name the column with --target-column"
+                f"{sentence.passage.where}: {what} model {model.name!r}; it knows "
+                f"{', '.join(model.targets)}; name the column with --target-column"
             )
     return [sentence.passage.target for sentence in sentences]

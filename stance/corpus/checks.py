@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stance.codebook import Codebook
 from stance.corpus.files import Corpus
+from stance.corpus.similar import WINDOW, near_pairs
 from stance.errors import CodebookError, DataError
 from stance.text.mentions import actor_matcher
 
@@ -31,7 +32,6 @@ _SHOWN = 5  # places that a rendered line shows
 _SHORT = 5  # words; shorter texts recur by chance
 _FEW_DOCUMENTS, _LEAST_NONE, _MOST_SUSPICIOUS = 5, 0.3, 0.02
 _SHORTCUTS, _SHORTCUT_DOCUMENTS = 20, 10
-_WINDOW = 24  # texts of one bucket that a text is compared with
 _WORD, _LETTERS = re.compile(r"\w+"), re.compile(r"[^\W\d_]{2,}")
 _NOT_LATIN = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]+")
 _QUOTES = dict.fromkeys(map(ord, "\"'`´‘’‚‛“”„‟«»‹›"))
@@ -117,8 +117,8 @@ def check_corpus(
     return sorted(found, key=lambda finding: _LEVELS.index(finding.level))
 
 
-def render(findings: Iterable[Finding]) -> str:
-    """Return findings as plain text, one line each.
+def render(findings: Iterable[Finding], *, most: int = 0) -> str:
+    """Return findings as plain text, one line each; of one kind at most so many, where `most` is not 0.
 
     Examples
     --------
@@ -126,10 +126,15 @@ def render(findings: Iterable[Finding]) -> str:
     error empty: 1 row without text: remove it (W1.jsonl:12)
     """
     lines = []
+    seen: Counter[str] = Counter()
     for f in findings:
+        seen[f.kind] += 1
+        if most and seen[f.kind] > most:
+            continue
         more = [f"and {len(f.where) - _SHOWN} more"] if len(f.where) > _SHOWN else []
         places = ", ".join([*f.where[:_SHOWN], *more])
         lines.append(f"{f.level} {f.kind}: {f.message}" + (f" ({places})" if places else ""))
+    lines += [f"and {n - most} more of kind {kind!r}" for kind, n in seen.items() if most and n > most]
     return "\n".join(lines)
 
 
@@ -284,9 +289,9 @@ def _near_duplicates(corpus: Corpus, same: Groups, sides: Sequence[str]) -> Iter
     groups, n = list(same.values()), len(same)
     if n < 2:
         return
-    a, b, capped = _near_pairs(list(same))
+    a, b, capped = near_pairs(list(same))
     if capped:
-        message = f"{_count(capped, 'phrase')} in more than {_WINDOW + 1} texts, which were not all compared:"
+        message = f"{_count(capped, 'phrase')} in more than {WINDOW + 1} texts, which were not all compared:"
         yield Finding("note", "capped", f"{message} some near-duplicates may be missing")
     graph = coo_array((np.ones(len(a)), (a, b)), shape=(n, n))
     cluster = connected_components(graph, directed=False)[1].tolist()
@@ -411,56 +416,3 @@ def _uses(
             if n >= _SHORTCUT_DOCUMENTS:
                 share = inside[word] / sentences[word]
                 yield _Use(word, position, share, base, sentences[word], n, len(held))
-
-
-def _near_pairs(texts: Sequence[str]) -> tuple[Ints, Ints, int]:
-    """Return pairs of texts whose sets of three-word phrases have a Jaccard similarity of 0.7 or more.
-
-    Two such sets share one of the n - ceil(0.7 n) + 1 rarest of the n phrases of each (prefix filter;
-    Chaudhuri, Ganti & Kaushik 2006). So texts are put in buckets by these phrases, and the texts of a bucket
-    are compared exactly: unlike MinHash it misses nothing. But in a bucket a text is compared with no more
-    than the 24 next to it in length; the third value is the number of larger buckets. N words take N log N
-    steps, 120 to 300 bytes each, and at worst 24 comparisons for every third word.
-    """
-    text, phrase = _phrases(texts)
-    n, size = len(texts), np.bincount(text, minlength=len(texts))
-    start = np.cumsum(size) - size
-    rare = np.arange(len(text)) - start[text] <= size[text] + -7 * size[text] // 10
-    order = np.lexsort((text[rare], size[text[rare]], phrase[rare]))
-    member, bucket = text[rare][order], phrase[rare][order]
-    codes = []
-    for step in range(1, _WINDOW + 1):
-        near = bucket[step:] == bucket[:-step]
-        a, b = member[:-step][near], member[step:][near]
-        codes.append(np.unique((a * n + b)[10 * size[a] >= 7 * size[b]]))
-    a, b = np.divmod(np.unique(np.concatenate(codes)), n)
-    shared = _shared(a, b, phrase, np.append(start, len(text)))
-    near = 10 * shared >= 7 * (size[a] + size[b] - shared)
-    return a[near], b[near], int((np.bincount(bucket) > _WINDOW + 1).sum())
-
-
-def _phrases(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """Return the pairs of text and phrase of three words, sorted; rarer phrases have lower numbers."""
-    index: dict[str, int] = {}
-    words = [[index.setdefault(word, len(index)) for word in _WORD.findall(text)] for text in texts]
-    flat = np.fromiter(chain.from_iterable(words), dtype=np.uint64)
-    text = np.repeat(np.arange(len(texts)), [len(found) for found in words])
-    base, whole = np.uint64(len(index)), text[2:] == text[:-2]
-    codes = ((flat[:-2] * base + flat[1:-1]) * base + flat[2:])[whole]  # exact up to 2.6 million words
-    _, phrase, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    rank = np.empty_like(counts)
-    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
-    text, phrase = np.divmod(np.unique(text[2:][whole] * len(counts) + rank[phrase]), len(counts))
-    return text, phrase
-
-
-def _shared(a: Ints, b: Ints, phrase: Ints, start: Ints) -> Ints:
-    """Count the phrases that the texts of each pair share, for some four million phrases at a time."""
-    from scipy.sparse import csr_array
-
-    sets = csr_array((np.ones(len(phrase), dtype=np.int64), phrase, start))
-    step = 4_000_000 // int(np.diff(start).max()) + 1
-    shared = np.empty(len(a), dtype=np.int64)
-    for part in (slice(i, i + step) for i in range(0, len(a), step)):
-        shared[part] = sets[a[part]].multiply(sets[b[part]]).sum(axis=1)
-    return shared

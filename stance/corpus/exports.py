@@ -77,9 +77,7 @@ def _label_studio(record: Mapping[str, Any], label: str, annotator: str) -> dict
 
 
 def _is_prodigy(record: Mapping[str, Any]) -> bool:
-    return record.get("answer") in {"accept", "reject", "ignore"} and (
-        "accept" in record or "label" in record
-    )
+    return record.get("answer") in {"accept", "reject", "ignore"} and ("accept" in record or "label" in record)
 
 
 def _prodigy(record: Mapping[str, Any], label: str, annotator: str) -> dict[str, Any]:
@@ -89,9 +87,7 @@ def _prodigy(record: Mapping[str, Any], label: str, annotator: str) -> dict[str,
     if record["answer"] != "accept":
         raise Skipped(f"answered {record['answer']!r}")
     meta = record.get("meta")
-    kept = {
-        key: value for key, value in record.items() if not key.startswith("_") and key not in _PRODIGY_OWN
-    }
+    kept = {key: value for key, value in record.items() if not key.startswith("_") and key not in _PRODIGY_OWN}
     said = _joined(record["accept"]) if "accept" in record else str(record["label"])
     return {**(meta if isinstance(meta, dict) else {}), **kept, (label or "label"): said}
 
@@ -136,9 +132,7 @@ def _argilla_1(record: Mapping[str, Any], label: str, annotator: str) -> dict[st
 
 
 def _is_flat(record: Mapping[str, Any]) -> bool:
-    return any(isinstance(record.get(key), (list, dict)) for key in ("label", "labels")) or _is_doccano_csv(
-        record
-    )
+    return any(isinstance(record.get(key), (list, dict)) for key in ("label", "labels")) or _is_doccano_csv(record)
 
 
 def _is_doccano_csv(record: Mapping[str, Any]) -> bool:

@@ -70,10 +70,7 @@ class Corpus:
             return tuple(values[i] for i in rows)
 
         return Corpus(
-            *(
-                of(v)
-                for v in (self.documents, self.texts, self.labels, self.contexts, self.targets, self.where)
-            ),
+            *(of(v) for v in (self.documents, self.texts, self.labels, self.contexts, self.targets, self.where)),
             columns={name: of(values) for name, values in self.columns.items()},
             skipped=self.skipped,
         )
@@ -87,9 +84,7 @@ class Corpus:
             If there is no such column, or no such row.
         """
         if column not in self.columns:
-            raise DataError(
-                f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}"
-            )
+            raise DataError(f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}")
         rows = [i for i, found in enumerate(self.columns[column]) if str(found) == value]
         if not rows:
             raise DataError(
@@ -176,14 +171,10 @@ def _files(sources: Iterable[str | Path]) -> Iterator[Path]:
     for source in map(Path, sources):
         if source.is_dir():
             found = sorted(
-                p
-                for p in source.rglob("*")
-                if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith(".")
+                p for p in source.rglob("*") if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith(".")
             )
             if not found:
-                raise DataError(
-                    f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}"
-                )
+                raise DataError(f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}")
             yield from found
         elif not source.exists():
             raise DataError(f"{source}: no such file or folder")
@@ -228,9 +219,7 @@ def _row(place: str, where: str, record: Mapping[str, Any], columns: CorpusColum
         raise Skipped("no label")
     if not isinstance(text, str) or not text.strip():
         what = f"a {type(text).__name__}" if text is not None and not isinstance(text, str) else "nothing"
-        raise DataError(
-            f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label"
-        )
+        raise DataError(f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label")
     number = place.rsplit(":", 1)[-1]
     return _Row(
         document=f"{stem}:{number}" if document is None else str(document),

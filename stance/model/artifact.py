@@ -1,8 +1,7 @@
 """Saving and loading models: a folder of data, no code, verified before it is used.
 
 ``model.json`` says what the model is and holds the sha256 of every other file; the arrays of each target's classifier
-are one ``.npz``, read with ``allow_pickle=False`` after their sizes, types and shapes were checked; ``README.md`` is the
-card.
+are one ``.npz``, read by `stance.model.stored`; ``README.md`` is the card.
 """
 
 from __future__ import annotations
@@ -10,24 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
+import re
 import shutil
 import tempfile
-import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stance.codebook import Codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.baselines import Baselines
-from stance.model.calibration import Abstention, Calibrator
 from stance.model.card import render_card
-from stance.model.features import BLOCKS, Features, FeatureSpec
 from stance.model.scorer import Prediction, Scorer
+from stance.model.stored import LARGEST, read_scorer, write_scorer
 from stance.shipped import shipped
 
 __all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "save_model", "shipped_models"]
@@ -35,8 +34,7 @@ __all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "save_model", "shipped_
 SCHEMA = 1
 DEFAULT_MODEL = "fast"
 _MAX_JSON = 64 * 2**20
-_MAX_ARRAYS = 2 * 2**30
-_ARRAYS = {"terms": "|u1", "sizes": "<i8", "idf": "<f4", "coef": "<f4", "intercept": "<f8"}
+_FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz")
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,12 @@ class StanceModel:
         """
         if isinstance(texts, str):
             raise DataError("texts is a single string; give a sequence of texts, such as [text]")
+        if targets is not None:
+            self.check_targets(targets)
         if targets is None or len(self.scorers) == 1:
             return self._only().predict(texts, contexts)
-        self.check_targets(targets)
+        if len(targets) != len(texts):
+            raise DataError(f"{len(texts)} texts but {len(targets)} targets")
         k = len(self.codebook.positions)
         labels = [""] * len(texts)
         positions, confidence = np.zeros((len(texts), k)), np.zeros(len(texts))
@@ -115,9 +116,7 @@ class StanceModel:
         for name in sorted(set(targets)):
             at = [i for i, target in enumerate(targets) if target == name]
             scorer = self.scorers[name]
-            said = scorer.predict(
-                [texts[i] for i in at], None if contexts is None else [contexts[i] for i in at]
-            )
+            said = scorer.predict([texts[i] for i in at], None if contexts is None else [contexts[i] for i in at])
             positions[at], confidence[at] = said.positions, said.confidence
             label_proba[np.ix_(at, [self.labels.index(label) for label in scorer.labels])] = said.label_proba
             for i, label in zip(at, said.labels, strict=True):
@@ -125,9 +124,10 @@ class StanceModel:
         return Prediction(labels, positions, label_proba, confidence)
 
     def check_targets(self, targets: Sequence[str]) -> None:
-        """Raise `DataError` for the first target that the model does not know."""
+        """Raise `DataError` for the first target that the model does not know; one without a name fits any."""
+        known = {*self.scorers, *([""] if len(self.scorers) == 1 else [])}
         for i, target in enumerate(targets):
-            if target not in self.scorers:
+            if target not in known and "" not in self.scorers:
                 raise DataError(
                     f"row {i}: target {target!r} is unknown to model {self.name!r}; it knows {', '.join(self.targets)}"
                 )
@@ -135,14 +135,24 @@ class StanceModel:
     def least_confidence(
         self, target: str = "", *, coverage: float | None = None, max_risk: float | None = None
     ) -> float:
-        """Return the confidence below which to abstain; see `Abstention.least_confidence`."""
+        """Return the confidence below which to abstain; see `Abstention.least_confidence`.
+
+        Raises
+        ------
+        DataError
+            If a share is not between 0 and 1.
+        """
+        for name, share in (("coverage", coverage), ("max_risk", max_risk)):
+            if share is not None and not 0 <= share <= 1:
+                raise DataError(f"{name} is {share:g}; give a share between 0 and 1, such as 0.8")
         scorer = self._only() if len(self.scorers) == 1 else self.scorers[target]
         return scorer.abstention.least_confidence(coverage=coverage, max_risk=max_risk)
 
     def _only(self) -> Scorer:
         if len(self.scorers) > 1:
             raise DataError(
-                f"model {self.name!r} has {len(self.scorers)} targets; say which one each text is about: {', '.join(self.targets)}"
+                f"model {self.name!r} has {len(self.scorers)} targets; say which one each text is about: "
+                f"{', '.join(self.targets)}"
             )
         return next(iter(self.scorers.values()))
 
@@ -173,20 +183,35 @@ def save_model(model: StanceModel, path: str | Path, *, force: bool = False) -> 
     ArtifactError
         If the folder exists, or is no model's.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     check_writable(path, force=force)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        _write(model, made)
-        made.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        made.replace(path)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            _write(model, made)
+            made.chmod(0o755)
+            _put_in_place(made, path)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from error
     return replace(model, name=path.name, fingerprint=_sha256(path / "model.json"))
+
+
+def _put_in_place(made: Path, path: Path) -> None:
+    """Rename a finished folder; a model that was there goes only after the new one stands."""
+    if not path.exists():
+        made.rename(path)
+        return
+    old = made.with_name(f"{made.name}.old")
+    path.rename(old)
+    try:
+        made.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old)
 
 
 def check_writable(path: Path, *, force: bool) -> None:
@@ -195,6 +220,8 @@ def check_writable(path: Path, *, force: bool) -> None:
         raise ArtifactError(f"{path} exists; choose another name or replace it with --force")
     if path.exists() and not (path / "model.json").is_file():
         raise ArtifactError(f"{path} exists and is no model; it is not replaced, choose another name")
+    if path.exists() and (others := sorted(p.name for p in path.iterdir() if not _FILES.fullmatch(p.name))):
+        raise ArtifactError(f"{path} holds more than a model, such as {others[0]!r}; it is not replaced")
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise ArtifactError(f"{path}: cannot write to {parent}")
@@ -204,14 +231,13 @@ def _write(model: StanceModel, folder: Path) -> None:
     targets = []
     for i, (name, scorer) in enumerate(model.scorers.items()):
         file = f"classifier-{i}.npz"
-        with (folder / file).open("wb") as out:
-            np.savez_compressed(out, **_arrays(scorer))
+        settings = write_scorer(scorer, folder / file)
         targets.append(
             {
                 "target": name,
                 "file": file,
                 "sha256": _sha256(folder / file),
-                **_settings(scorer),
+                **settings,
                 "baselines": model.baselines[name].as_dict(),
             }
         )
@@ -228,28 +254,6 @@ def _write(model: StanceModel, folder: Path) -> None:
     (folder / "model.json").write_text(
         json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
-
-
-def _arrays(scorer: Scorer) -> dict[str, NDArray[Any]]:
-    terms = "\n".join(term for block in scorer.features.terms for term in block)
-    return {
-        "terms": np.frombuffer(terms.encode(), dtype=np.uint8),
-        "sizes": np.array([len(block) for block in scorer.features.terms], dtype="<i8"),
-        "idf": scorer.features.idf.astype("<f4"),
-        "coef": scorer.coef.astype("<f4"),
-        "intercept": scorer.intercept.astype("<f8"),
-    }
-
-
-def _settings(scorer: Scorer) -> dict[str, Any]:
-    return {
-        "labels": list(scorer.labels),
-        "mentions_of": scorer.features.target.name,
-        "features": asdict(scorer.features.spec),
-        "calibrator": scorer.calibrator.as_dict(),
-        "thresholds": list(scorer.thresholds),
-        "abstention": scorer.abstention.as_dict(),
-    }
 
 
 # -- loading ---------------------------------------------------------------------------------------------------------
@@ -280,38 +284,57 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, trust_pickle: bool =
     folder = _folder(name_or_path)
     data = _read_json(folder)
     try:
-        book = parse_codebook(data["codebook"], f"{folder}: codebook")
-        if book.fingerprint != data["codebook_fingerprint"]:
-            raise ArtifactError(f"{folder}: the codebook is not the one the model was trained with")
-        for file, sha256 in data["files"].items():
-            _verified(folder, file, sha256)
-        scorers = {t["target"]: _scorer(folder, t, book) for t in data["targets"]}
-        baselines = {t["target"]: Baselines.from_dict(t["baselines"]) for t in data["targets"]}
+        return _model(folder, data)
     except CodebookError as error:
         raise ArtifactError(str(error)) from error
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        if isinstance(error, ArtifactError):
-            raise
-        raise ArtifactError(
-            f"{folder / 'model.json'}: not a model of this schema: {type(error).__name__} {error}"
-        ) from error
-    if not scorers:
-        raise ArtifactError(f"{folder / 'model.json'}: it has no classifier")
+    except ArtifactError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+        why = f"key {error} is missing" if isinstance(error, KeyError) else error
+        raise ArtifactError(f"{folder / 'model.json'}: not a model of this schema: {why}") from error
+
+
+def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
+    """Return the model; what does not fit raises one of the errors that `load_model` explains."""
+    book = parse_codebook(data["codebook"], f"{folder / 'model.json'}: codebook")
+    if book.fingerprint != data["codebook_fingerprint"]:
+        raise ArtifactError(f"{folder / 'model.json'}: the codebook is not the one the model was trained with")
+    for file, sha256 in data["files"].items():
+        _verified(folder, file, sha256)
+    scorers, baselines = {}, {}
+    for settings in data["targets"]:
+        target = settings["target"]
+        if not isinstance(target, str) or target in scorers:
+            raise ValueError(f"target {target!r} is no text, or stands there twice")
+        scorers[target] = read_scorer(_verified(folder, settings["file"], settings["sha256"]), settings, book)
+        baselines[target] = Baselines.from_dict(settings["baselines"])
+        if not set(baselines[target].keywords) == set(baselines[target].least) == set(book.position_names):
+            raise ValueError("baselines must name each position")
+    if not scorers or not isinstance(data["about"], dict):
+        raise ValueError("it has no classifier" if not scorers else "'about' is no table")
     return StanceModel(folder.name, scorers, baselines, data["about"], _sha256(folder / "model.json"))
 
 
 def _from_pickle(path: Path) -> StanceModel:
     import joblib
 
-    classifiers = joblib.load(path)
-    if (
-        not isinstance(classifiers, dict)
-        or not all(hasattr(c, "scorer_") for c in classifiers.values())
-        or not classifiers
-    ):
-        raise ArtifactError(
-            f"{path}: it holds no fitted StanceClassifier by target, as 'stance train --joblib' writes it"
-        )
+    what = "no fitted StanceClassifier by target, as 'stance train --joblib' writes it"
+    try:
+        classifiers = joblib.load(path)
+    except (
+        pickle.UnpicklingError,
+        zlib.error,
+        LookupError,
+        ValueError,
+        EOFError,
+        ImportError,
+        AttributeError,
+    ) as error:
+        raise ArtifactError(f"{path}: it holds {what}: {error}") from error
+    if not isinstance(classifiers, dict) or not classifiers:
+        raise ArtifactError(f"{path}: it holds {what}")
+    if not all(hasattr(c, "scorer_") for c in classifiers.values()):
+        raise ArtifactError(f"{path}: it holds {what}")
     baselines = {
         t: Baselines(
             c.scorer_.labels[0],
@@ -320,9 +343,7 @@ def _from_pickle(path: Path) -> StanceModel:
         )
         for t, c in classifiers.items()
     }
-    return StanceModel(
-        path.stem, {t: c.scorer_ for t, c in classifiers.items()}, baselines, {"pickle": path.name}
-    )
+    return StanceModel(path.stem, {t: c.scorer_ for t, c in classifiers.items()}, baselines, {"pickle": path.name})
 
 
 def _folder(name_or_path: str | Path) -> Path:
@@ -334,7 +355,8 @@ def _folder(name_or_path: str | Path) -> Path:
         return shipped("models", str(name_or_path))
     if path.is_file() and path.suffix in {".joblib", ".pkl", ".pickle"}:
         raise ArtifactError(
-            f"{path} is a pickle, which can run code; to use one that you trust: stance predict --trust-pickle --model {path}"
+            f"{path} is a pickle, which can run code; to use one that you trust: "
+            f"stance predict --trust-pickle --model {path}"
         )
     why = "is no model: it holds no model.json" if path.exists() else "does not exist"
     raise ArtifactError(f"{name_or_path} {why}, and is none of the shipped models: {', '.join(names)}")
@@ -356,94 +378,20 @@ def _read_json(folder: Path) -> dict[str, Any]:
 
 def _verified(folder: Path, file: str, sha256: str) -> Path:
     """Return the path of a file of the model, after comparing its sha256."""
+    if not isinstance(file, str) or not _FILES.fullmatch(file):
+        raise ArtifactError(
+            f"{folder / 'model.json'}: file name {file!r} is none of a model's, or leads out of its folder"
+        )
     path = folder / file
-    if not isinstance(file, str) or file != Path(file).name or file in {"", ".", ".."} or "\\" in file:
-        raise ArtifactError(f"{folder}: file name {file!r} leads out of the model's folder")
     if path.is_symlink() or not path.is_file():
         raise ArtifactError(f"{path}: missing, or no regular file")
-    if path.stat().st_size > _MAX_ARRAYS:
-        raise ArtifactError(f"{path}: larger than {_MAX_ARRAYS >> 20} MB; it is not read")
+    if path.stat().st_size > LARGEST:
+        raise ArtifactError(f"{path}: larger than {LARGEST >> 20} MB; it is not read")
     if _sha256(path) != sha256:
         raise ArtifactError(
             f"{path}: its sha256 is not the one in model.json; the file was changed or damaged, get it anew"
         )
     return path
-
-
-def _scorer(folder: Path, settings: dict[str, Any], book: Codebook) -> Scorer:
-    path = _verified(folder, settings["file"], settings["sha256"])
-    arrays = _read_arrays(path)
-    sizes = [int(n) for n in arrays["sizes"]]
-    terms = arrays["terms"].tobytes().decode().split("\n") if sum(sizes) else []
-    features = {key: tuple(v) if isinstance(v, list) else v for key, v in settings["features"].items()}
-    labels = tuple(map(str, settings["labels"]))
-    k = len(labels) if book.exclusive else len(book.positions)
-    shapes = {"idf": (len(terms),), "coef": (len(terms), k), "intercept": (k,), "sizes": (len(BLOCKS),)}
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-            raise ArtifactError(
-                f"{path}: array {name!r} has shape {arrays[name].shape} or is not finite; expected {shape}"
-            )
-    if sum(sizes) != len(terms) or min(sizes) < 0:
-        raise ArtifactError(f"{path}: {len(terms)} terms, but sizes say {sum(sizes)}")
-    ends = np.cumsum([0, *sizes])
-    blocks = tuple(tuple(terms[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True))
-    made = Features(
-        FeatureSpec(**features),
-        book.target(settings["mentions_of"]) if settings["mentions_of"] else Features().target,
-        blocks,
-        arrays["idf"].astype(np.float64),
-    )
-    thresholds = tuple(map(float, settings["thresholds"]))
-    calibrator = Calibrator.from_dict(settings["calibrator"])
-    if not len(thresholds) == len(calibrator.slope) == len(calibrator.offset) == k:
-        raise ArtifactError(
-            f"{folder / 'model.json'}: {k} scores need as many thresholds, slopes and offsets"
-        )
-    return Scorer(
-        book,
-        labels,
-        made,
-        arrays["coef"].astype(np.float64),
-        arrays["intercept"].astype(np.float64),
-        calibrator,
-        thresholds,
-        Abstention.from_dict(settings["abstention"]),
-    )
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays after looking at their headers: names, types and sizes must be what a model's are."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sorted(m.filename for m in members) != sorted(f"{name}.npy" for name in _ARRAYS):
-                raise ArtifactError(f"{path}: it must hold exactly the arrays {', '.join(_ARRAYS)}")
-            for member in members:
-                _check_header(path, archive, member)
-        with np.load(path, allow_pickle=False) as loaded:
-            return {name: loaded[name] for name in _ARRAYS}
-    except ArtifactError:
-        raise
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ArtifactError(f"{path}: not a readable archive of arrays: {error}") from error
-
-
-def _check_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    name = member.filename.removesuffix(".npy")
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
-    if dtype.str != _ARRAYS[name] or len(shape) > 2:
-        raise ArtifactError(
-            f"{path}: array {name!r} is of type {dtype.str} and shape {shape}; a model's is of type {_ARRAYS[name]}"
-        )
-    size = int(np.prod([*shape, dtype.itemsize], dtype=object))
-    if size > _MAX_ARRAYS or size > member.file_size:
-        raise ArtifactError(f"{path}: array {name!r} claims {size} bytes; it is not read")
 
 
 def _sha256(path: Path) -> str:

@@ -38,7 +38,8 @@ def _use(model: StanceModel) -> list[str]:
     book = model.codebook
     how = "exactly one label" if book.exclusive else "any set of positions"
     lines = [
-        "A classifier of sentences by the position on a target that they reflect: word and character n-grams, mentions of",
+        "A classifier of sentences by the position on a target that they reflect: word and character n-grams, mentions "
+        "of",
         f"the target and the sentence before, logistic regression, calibrated probabilities. A sentence has {how}:",
         f"{', '.join(model.labels)}.",
     ]
@@ -51,21 +52,24 @@ def _use(model: StanceModel) -> list[str]:
 
 
 def _data(model: StanceModel) -> list[str]:
-    about, corpus = model.about, model.about.get("corpus", {})
-    labels = ", ".join(f"{n} {label}" for label, n in corpus.get("labels", {}).items())
+    about = model.about
+    if "corpus" not in about:  # of a model out of a pickle, or made by hand, only the codebook is known
+        return ["## Training", "", f"- not recorded; codebook {model.codebook.fingerprint[:16]}"]
+    corpus = about["corpus"]
+    labels = ", ".join(f"{n} {label}" for label, n in corpus["labels"].items())
     lines = [
         "## Training",
         "",
-        f"- {corpus.get('n')} sentences of {corpus.get('n_documents')} documents: {labels}",
-        f"- corpus {str(corpus.get('fingerprint'))[:16]}, codebook {model.codebook.fingerprint[:16]}, seed {about.get('seed')}",
-        f"- stance {about.get('version')}, "
-        + ", ".join(f"{name} {v}" for name, v in about.get("libraries", {}).items()),
+        f"- {corpus['n']} sentences of {corpus['n_documents']} documents: {labels}",
+        f"- corpus {corpus['fingerprint'][:16]}, codebook {model.codebook.fingerprint[:16]}, seed {about['seed']}",
+        f"- stance {about['version']}, " + ", ".join(f"{name} {v}" for name, v in about["libraries"].items()),
     ]
-    for target in about.get("targets", []):
+    for target in about["targets"]:
         of = f" of {target['target']}" if target["target"] else ""
         tried = ", ".join(f"{c}: {loss:.3f}" for c, loss in target["chosen"]["log_loss"].items())
         lines.append(
-            f"- strength of regularisation{of}: C = {target['chosen']['C']:g} (log loss out of fold of {tried or 'no fold'})"
+            f"- strength of regularisation{of}: C = {target['chosen']['C']:g} "
+            f"(log loss out of fold of {tried or 'no fold'})"
         )
     return lines
 
@@ -97,7 +101,8 @@ def _results(found: dict[str, Any]) -> list[str]:
     if c:
         lines += [
             "",
-            f"Calibration: ECE {_figure(c['ece_equal_width'])}, Brier (sum over labels, 0 to 2) {_figure(c['brier_sum_0_2'])}, log loss {_figure(c['log_loss_nats'])} nats.",
+            f"Calibration: ECE {_figure(c['ece_equal_width'])}, Brier (sum over labels, 0 to 2) "
+            f"{_figure(c['brier_sum_0_2'])}, log loss {_figure(c['log_loss_nats'])} nats.",
         ]
     return lines
 
@@ -116,17 +121,13 @@ def _decisions(model: StanceModel) -> list[str]:
     lines = ["## Decisions", ""]
     for target, scorer in model.scorers.items():
         of = f" ({target})" if target else ""
-        what = (
-            "added to the log-probability of"
-            if scorer.codebook.exclusive
-            else "probability from which on to say"
-        )
+        what = "added to the log-probability of" if scorer.codebook.exclusive else "probability from which on to say"
         lines.append(
-            f"- {what}{of}: "
-            + ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
+            f"- {what}{of}: " + ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
         )
     lines.append(
-        "- both kinds of number were chosen out of fold for macro-F1; so was the curve of risk and coverage for abstaining"
+        "- both kinds of number were chosen out of fold for macro-F1; so was the curve of risk and coverage for "
+        "abstaining"
     )
     return lines
 
@@ -135,10 +136,12 @@ def _limits(model: StanceModel) -> list[str]:
     return [
         "## Limits",
         "",
-        "- A label says which position a sentence reflects, reports or attributes to somebody. It is no verdict on a person,",
+        "- A label says which position a sentence reflects, reports or attributes to somebody. It is no verdict on a "
+        "person,",
         "  and no evidence of support for violence.",
         "- The model counts words. Irony, rhetorical questions, and positions told without the usual words escape it.",
         "- It knows English only, and the genres and period of its training documents.",
-        "- Probabilities are calibrated for documents like the training ones; where positions are rarer or more frequent, look",
+        "- Probabilities are calibrated for documents like the training ones; where positions are rarer or more "
+        "frequent, look",
         "  at a sample before you trust a share.",
     ]

@@ -30,6 +30,7 @@ __all__ = ["StanceClassifier"]
 Floats = NDArray[np.float64]
 _C_WITHOUT_FOLDS = 3.0
 _CERTAIN = 5.0
+_SMOOTHING = 0.05  # of sums of tf-idf
 _FEW_TEXTS = 50  # below this every feature counts
 _TINY = 1e-15
 
@@ -377,9 +378,29 @@ def _fit_head(matrix: csr_matrix, c: float, at: NDArray[np.intp], y: NDArray[np.
     here = y[at]
     if (here == here[0]).all():  # every text of these has the position, or none: say so and nothing else
         return np.zeros((1, matrix.shape[1])), np.array([_CERTAIN if here[0] else -_CERTAIN])
+    rows = matrix[at]
+    weight = _informative(rows, here)
     with threadpool_limits(limits=1):
-        model = LogisticRegression(C=c, max_iter=2000).fit(matrix[at], here)
-    return model.coef_, model.intercept_
+        model = LogisticRegression(C=c, max_iter=2000).fit(rows.multiply(weight).tocsr(), here)
+    return model.coef_ * weight, model.intercept_
+
+
+def _informative(rows: csr_matrix, y: NDArray[np.intp]) -> Floats:
+    """Return how much each feature tells by itself, so that the prior of its coefficient can be as wide.
+
+    Multiplying features by their naive Bayes log-count ratios (Wang & Manning 2012) helps short texts. The square root
+    of the ratio is used, with a mean square of 1: trained on speeches and measured on news, and the other way round, it
+    was better than the ratio and than none. With more than two labels it is the largest ratio of any against the rest.
+    """
+    total = np.asarray(rows.sum(axis=0)).ravel() + 2 * _SMOOTHING
+    ratios = []
+    for label in np.unique(y)[1 if len(np.unique(y)) == 2 else 0 :]:
+        inside = np.asarray(rows[y == label].sum(axis=0)).ravel() + _SMOOTHING
+        outside = total - inside
+        ratios.append(np.abs(np.log(inside / inside.sum()) - np.log(outside / outside.sum())))
+    weight = np.sqrt(np.max(ratios, axis=0))
+    spread = np.sqrt((weight**2).mean())
+    return np.divide(weight, spread) if spread > 0 else np.ones_like(weight)
 
 
 def _calibrate(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> tuple[Scorer, float]:

@@ -66,10 +66,12 @@ def train(
     Raises
     ------
     DataError
-        If a label is not in the codebook, has too few documents, or there is but one.
+        If a label is not in the codebook, has too few documents, or there is but one; if some rows have a target and
+        others none; if a target is only among the rows held out.
     """
     book = codebook_for(corpus, codebook, none_label)
     training, held_out = split_of(corpus)
+    _refuse_targets(training, held_out)
     per_target = {
         t: training.take([i for i, x in enumerate(training.targets) if x == t]) for t in training.target_names
     }
@@ -108,21 +110,27 @@ def out_of_fold(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> NDArray[np.float64] | None:
-    """Return out-of-fold probabilities of the labels present, sorted, shape (n, n_labels); None if too few documents."""
+    """Return out-of-fold probabilities of the labels present, sorted, shape (n, n_labels).
+
+    Rows of a target whose labels are too few, or in too few documents, are NaN; None if all are.
+    """
     labels = sorted(set(corpus.labels))
-    proba = np.zeros((len(corpus), len(labels)))
+    proba = np.full((len(corpus), len(labels)), np.nan)
     for i, target in enumerate(corpus.target_names):
         rows = [j for j, t in enumerate(corpus.targets) if t == target]
         part = corpus.take(rows)
+        if len(set(part.labels)) < 2:
+            continue
         classifier = _classifier(codebook, target, seed, jobs)
         shown = _nth(progress, i, len(corpus.target_names))
         classifier.fit(part.texts, part.labels, contexts=part.contexts, groups=part.documents, progress=shown)
         if classifier.cross_validated_ is None:
-            return None
+            continue
         at = [k for k, label in enumerate(classifier.scorer_.labels) if label in labels]
         columns = [labels.index(classifier.scorer_.labels[k]) for k in at]
+        proba[rows] = 0.0
         proba[np.ix_(rows, columns)] = classifier.cross_validated_.label_proba[:, at]
-    return proba / proba.sum(axis=1, keepdims=True)
+    return None if np.isnan(proba).all() else proba / proba.sum(axis=1, keepdims=True)
 
 
 def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = "") -> Codebook:
@@ -132,9 +140,7 @@ def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = ""
         if none_label and none_label not in found:
             raise DataError(f"--none-label {none_label!r} is none of the labels found: {', '.join(found)}")
         positions = tuple(Position(label) for label in found if label != none_label)
-        return Codebook(
-            "Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label=""
-        )
+        return Codebook("Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label="")
     for label in found:
         try:
             codebook.positions_of(label)
@@ -146,8 +152,8 @@ def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = ""
 
 def split_of(corpus: Corpus) -> tuple[Corpus, Corpus | None]:
     """Return what to train on, and what the column ``split`` holds out for testing."""
-    split = corpus.columns.get("split")
-    if split is None or "test" not in split:
+    split = [str(value).strip().lower() for value in corpus.columns.get("split", ())]
+    if "test" not in split:
         return corpus, None
     held = [i for i, value in enumerate(split) if value == "test"]
     rest = [i for i, value in enumerate(split) if value != "test"]
@@ -185,6 +191,16 @@ def _nth(progress: Progress | None, i: int, n: int) -> Progress | None:
     return None if progress is None else lambda done, total: progress(i * total + done, n * total)
 
 
+def _refuse_targets(training: Corpus, held_out: Corpus | None) -> None:
+    """Raise `DataError` for rows without a target where others have one, or with one that nothing is learned about."""
+    for part in filter(None, (training, held_out)):
+        for where, target in zip(part.where, part.targets, strict=True):
+            if target not in training.targets:
+                raise DataError(f"{where}: target {target!r} is held out for testing, and no row to train on has it")
+            if not target and len(training.target_names) > 1:
+                raise DataError(f"{where}: no target, where other rows have one; give it one, or leave the row out")
+
+
 def _refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
     of = f" for target {target!r}" if target else ""
     labels = _canonical(corpus, book)
@@ -196,8 +212,8 @@ def _refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
         documents = {d for d, found in zip(corpus.documents, labels, strict=True) if found == label}
         if len(documents) < _FEWEST_DOCUMENTS:
             raise DataError(
-                f"label {label!r}{of} is in {len(documents)} document; at least {_FEWEST_DOCUMENTS} are needed to learn and to "
-                "measure it; add documents, merge it with another label, or leave it out"
+                f"label {label!r}{of} is in {len(documents)} document; at least {_FEWEST_DOCUMENTS} are needed to "
+                "learn and to measure it; add documents, merge it with another label, or leave it out"
             )
 
 
@@ -223,7 +239,11 @@ def _cross_validation(
     if any(c.cross_validated_ is None for c in classifiers.values()):
         return None
     labels = tuple(sorted({label for c in classifiers.values() for label in c.scorer_.labels}))
-    truth, documents, targets, keywords, majority = [], [], [], [], []
+    truth: list[str] = []
+    documents: list[str] = []
+    targets: list[str] = []
+    keywords: list[str] = []
+    majority: list[str] = []
     for target, part in parts.items():
         said = _canonical(part, book)
         truth += said
@@ -289,7 +309,8 @@ def render_training(model: StanceModel) -> str:
     for target in about["targets"]:
         counts = ", ".join(f"{n} {label}" for label, n in target["labels"].items())
         lines.append(
-            f"  {target['target'] or 'labels'}: {counts}; chosen C = {target['chosen']['C']:g} in {target['chosen']['folds']} folds"
+            f"  {target['target'] or 'labels'}: {counts}; "
+            f"chosen C = {target['chosen']['C']:g} in {target['chosen']['folds']} folds"
         )
     for scorer, name in zip(model.scorers.values(), model.targets, strict=True):
         thresholds = ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
@@ -308,15 +329,11 @@ def render_training(model: StanceModel) -> str:
             lines.append(f"  F1 of {name:<26}{_cell(found['f1']):>22}")
     if about["held_out"]:
         lines += ["", f"held-out documents ({about['held_out']['n']} sentences)"]
-        lines += [
-            f"  {key:<32}{_cell(about['held_out'][key]):>22}" for key in _FIGURES if key in about["held_out"]
-        ]
+        lines += [f"  {key:<32}{_cell(about['held_out'][key]):>22}" for key in _FIGURES if key in about["held_out"]]
     return "\n".join(lines)
 
 
 def _cell(found: dict[str, float | None]) -> str:
     if found["value"] is None:
         return "-"
-    return f"{found['value']:.3f}" + (
-        "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
-    )
+    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")

@@ -22,16 +22,16 @@ BOOK = Codebook(
     actors=(Actor("Russia", ("Russian", "Moscow")), Actor("United States", ("US", "Washington"))),
 )
 EXCLUSIVE = Codebook("x", (Position("FAVOR"), Position("AGAINST")), exclusive=True, none_label="")
-NOUNS = ["council", "envoy", "border", "harvest", "river", "school", "market", "bridge", "doctor", "letter", "village"]
-VERBS = ["crosses", "leaves", "reaches", "watches", "repairs", "counts", "carries", "paints", "follows", "gathers"]
+NOUNS = [
+    a + b
+    for a in ("bor", "har", "mar", "ri", "sol", "vil", "win", "let")
+    for b in ("der", "vest", "ket", "ver", "lage")
+]
 
 
 def sentence(rng: np.random.Generator) -> str:
-    a, b, c, d = rng.choice(NOUNS, 4)
-    v, w = rng.choice(VERBS, 2)
-    return (
-        f"The {a} {v} the {b} near {rng.choice(NOUNS)} and {w} {c} with {rng.choice(NOUNS)} {d} {rng.integers(10**6)}"
-    )
+    a, b, c, d, e, f = rng.choice(NOUNS, 6)
+    return f"The {a} of the {b} and {c} {rng.integers(10**4)} reaches {d} or {e} before the {f} {rng.integers(10**4)}"
 
 
 def clean(n: int = 240, seed: int = 0) -> Corpus:
@@ -278,6 +278,15 @@ def test_near_duplicates_are_those_of_comparing_all_pairs(seed: int) -> None:
     assert {f.where for f in found} == {places(*cluster) for cluster in expected}
 
 
+def test_a_common_phrase_does_not_hide_near_duplicates() -> None:
+    corpus = clean()
+    start = "my delegation would like to thank the Council for"
+    texts = {i: f"{start} {text}" for i, text in enumerate(corpus.texts)}
+    texts[12] = texts[6] + " again"
+    findings = check_corpus(changed(corpus, texts=texts), BOOK)
+    assert [(f.kind, f.where) for f in findings] == [("near-duplicate", places(6, 12)), ("counts", ())]
+
+
 def test_a_crowd_of_texts_is_found_within_bounds_and_noted() -> None:
     corpus = clean()
     crowd = changed(corpus, texts={i: f"{LONG} w{i}" for i in range(240)})
@@ -340,7 +349,7 @@ def test_suspicious_rows_are_those_of_cleanlab() -> None:
     )
     ours = [corpus.where.index(f.where[0]) for f in suspicious(corpus, proba)]
     assert len(theirs) > len(ours) == 12
-    assert theirs[:12].tolist() == ours
+    assert sorted(theirs[:12]) == sorted(ours)
 
 
 def test_rows_that_no_model_has_seen_are_passed_over() -> None:
@@ -355,6 +364,17 @@ def test_labels_that_the_models_share_are_not_suspicious() -> None:
     corpus = clean()
     own = np.searchsorted(sorted(set(corpus.labels)), corpus.labels)
     assert alarms(corpus, out_of_fold=np.eye(4)[own] * 0.8 + 0.05) == []
+
+
+def test_a_label_above_its_own_threshold_is_not_suspicious() -> None:
+    corpus = clean()
+    own = np.searchsorted(sorted(set(corpus.labels)), corpus.labels)
+    proba = np.eye(4)[own] * 0.2 + 0.2  # the threshold of each label is 0.4
+    assert corpus.labels[1] == "engage"
+    proba[1] = [0.07, 0.43, 0.45, 0.05]
+    assert suspicious(corpus, proba) == []
+    proba[1] = [0.07, 0.38, 0.50, 0.05]
+    assert [f.where for f in suspicious(corpus, proba)] == [places(1)]
 
 
 def test_probabilities_of_another_shape_are_refused() -> None:
@@ -386,10 +406,19 @@ def test_a_word_in_few_documents_or_with_all_labels_is_no_shortcut() -> None:
     assert alarms(with_word("hitherto", range(0, 240, 5))) == []
 
 
+def test_a_word_that_goes_with_what_nearly_all_sentences_reflect_is_no_shortcut() -> None:
+    corpus = changed(with_word("hitherto", ENGAGE), labels={i: "engage" for i in range(240) if i % 6})
+    assert "shortcut" not in [f.kind for f in alarms(corpus)]
+
+
 def test_a_document_counts_once() -> None:
-    corpus = changed(clean(), labels=dict.fromkeys(range(3), "engage"))
-    texts = {i: f"{corpus.texts[i]} hitherto" for i in [*range(3), *ENGAGE[1:9]]}
-    assert "shortcut" not in [f.kind for f in alarms(changed(corpus, texts=texts))]
+    # 44 of 48 sentences: sure if they were independent, but they are from twelve documents.
+    rows = [i for i in range(72) if i % 6 < 4]
+    corpus = changed(with_word("hitherto", rows), labels=dict.fromkeys(rows[4:], "engage"))
+    corpus = changed(corpus, labels=dict.fromkeys(rows[:4], "none"))
+    assert alarms(corpus) == []
+    alone = replace(corpus, documents=tuple(corpus.where), columns={})
+    assert [(f.kind, "92% of its 48" in f.message) for f in alarms(alone)] == [("shortcut", True)]
 
 
 def test_an_actor_whose_name_leans_to_a_position() -> None:
@@ -399,6 +428,8 @@ def test_an_actor_whose_name_leans_to_a_position() -> None:
     (found,) = alarms(changed(corpus, texts={row: f"{corpus.texts[row]} {names[row % 3]}" for row in rows}))
     assert found.message.startswith("actor 'Russia': 60% of its 60 sentences in 36 documents reflect 'engage', 33%")
     assert found.message.endswith("add sentences with it that do not")
+    few = [*ENGAGE[:12], *range(2, 26, 6), *range(0, 24, 6)]  # the same shares, by chance
+    assert alarms(changed(corpus, texts={row: f"{corpus.texts[row]} {names[row % 3]}" for row in few})) == []
 
 
 def test_an_actor_that_never_goes_with_a_position() -> None:

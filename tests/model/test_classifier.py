@@ -103,18 +103,17 @@ def test_probabilities_are_those_of_scikit_learns_estimator(combining):
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import LogisticRegression
 
+    from stance.model.classifier import _informative
+
     scorer = combining.scorer_
     rows = scorer.features.transform(TEXTS)
     matrix = csr_matrix((rows.data, rows.indices, rows.indptr), (len(rows), rows.n_features))
-    scores = np.stack(
-        [
-            LogisticRegression(C=combining.chosen_["C"], max_iter=2000)
-            .fit(matrix, [name in combining.scorer_.codebook.positions_of(label) for label in LABELS])
-            .decision_function(matrix)
-            for name in scorer.scores
-        ],
-        axis=1,
-    )
+    scores = np.empty((len(TEXTS), len(scorer.scores)))
+    for k, name in enumerate(scorer.scores):
+        truth = np.array([name in scorer.codebook.positions_of(label) for label in LABELS], dtype=int)
+        scaled = matrix.multiply(_informative(matrix, truth)).tocsr()
+        fitted = LogisticRegression(C=combining.chosen_["C"], max_iter=2000).fit(scaled, truth)
+        scores[:, k] = fitted.decision_function(scaled)
     np.testing.assert_allclose(
         combining.predict_proba(TEXTS), scorer.calibrator.label_proba(scores, scorer.members), atol=1e-6
     )

@@ -45,6 +45,6 @@ def check(context: click.Context, corpora: tuple[str, ...], **options: Any) -> N
         )
         end()
     findings = check_corpus(corpus, found_book, out_of_fold=probabilities)
-    click.echo(render(findings))
+    click.echo(render(findings, most=0 if options["show_all"] else 20) or "nothing to report")
     if any(finding.level == "error" for finding in findings):
         context.exit(3)
