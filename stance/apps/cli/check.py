@@ -17,6 +17,7 @@ __all__ = ["check"]
 @click.option(
     "--suspicious/--no-suspicious", default=True, help="Train out of fold to find labels that look wrong."
 )
+@click.option("--all", "show_all", is_flag=True, help="Print every finding, not only twenty of a kind.")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold."
 )
