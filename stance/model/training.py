@@ -67,11 +67,11 @@ def train(
     ------
     DataError
         If a label is not in the codebook, has too few documents, or there is but one; if some rows have a target and
-        others none; if a target is only among the rows held out.
+        others none; if a target or a label is only among the rows held out.
     """
     book = codebook_for(corpus, codebook, none_label)
     training, held_out = split_of(corpus)
-    _refuse_targets(training, held_out)
+    _refuse_strange(training, held_out, book)
     per_target = {
         t: training.take([i for i, x in enumerate(training.targets) if x == t]) for t in training.target_names
     }
@@ -191,8 +191,12 @@ def _nth(progress: Progress | None, i: int, n: int) -> Progress | None:
     return None if progress is None else lambda done, total: progress(i * total + done, n * total)
 
 
-def _refuse_targets(training: Corpus, held_out: Corpus | None) -> None:
-    """Raise `DataError` for rows without a target where others have one, or with one that nothing is learned about."""
+def _refuse_strange(training: Corpus, held_out: Corpus | None, book: Codebook) -> None:
+    """Raise `DataError` for rows without a target where others have one, and for what is held out but not learned."""
+    learned = {*_canonical(training, book), *(() if book.exclusive else book.labels)}
+    for where, label in zip(held_out.where, _canonical(held_out, book), strict=True) if held_out else ():
+        if label not in learned:
+            raise DataError(f"{where}: label {label!r} is held out for testing, and no row to train on has it")
     for part in filter(None, (training, held_out)):
         for where, target in zip(part.where, part.targets, strict=True):
             if target not in training.targets:

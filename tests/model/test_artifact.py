@@ -223,15 +223,23 @@ def extra_pickle(folder):
     put("extra.npy", pickle.dumps(Trap(folder.parent / "sentinel")))(folder)
 
 
-def lying_size(folder):
-    """The archive's directory says that an array has a terabyte; its data hold a few bytes."""
+def lying_size(folder, claimed=0xFFFFFFF0):
+    """The archive's directory says that the first array is huge; its data hold a few bytes."""
     path = folder / "classifier-0.npz"
     pack(folder, members(folder), zipfile.ZIP_STORED)
     raw = bytearray(path.read_bytes())
     at = raw.index(b"PK\x01\x02")
-    raw[at + 24 : at + 28] = (0xFFFFFFF0).to_bytes(4, "little")
+    raw[at + 24 : at + 28] = claimed.to_bytes(4, "little")
     path.write_bytes(raw)
     settle(folder)
+
+
+def agreed_lie(folder):
+    """Directory and header agree on 8 MB; the data hold 8 bytes."""
+    top = header(HUGE.replace("1000000000000", "1000000"))
+    files = {"coef.npy": top + bytes(8), **{n: d for n, d in members(folder).items() if n != "coef.npy"}}
+    pack(folder, files)
+    lying_size(folder, len(top) + 8_000_000)
 
 
 def bomb(folder):
@@ -299,7 +307,8 @@ HOSTILE = {
     "header that calls": (put("coef.npy", header(CALL)), "no header of a model's array"),
     "nested header": (put("coef.npy", header(NESTED)), "no header of a model's array"),
     "negative size": (put("coef.npy", header(HUGE.replace("1000000000000", "-1"))), "no header of a model's array"),
-    "lying directory": (lying_size, "claim 4294967"),
+    "lying directory": (lying_size, "claim 42949"),
+    "lie that agrees": (agreed_lie, "not a readable archive"),
     "bomb": (bomb, "does not hold them"),
     "broken stream": (broken_stream, "not a readable archive"),
     "no zip": (lambda f: ((f / "classifier-0.npz").write_bytes(b"PK"), settle(f)), "not a readable archive"),

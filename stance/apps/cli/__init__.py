@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import click
@@ -17,7 +19,25 @@ from stance.errors import StanceError
 __all__ = ["main", "stance"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+class _Commands(click.Group):
+    def invoke(self, context: click.Context) -> object:
+        """Run a command; a reader that has seen enough of its output (``| head``) is no error."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            _close_output()
+            context.exit(0)
+
+
+def _close_output() -> None:
+    """Send what is left in the buffer nowhere, lest the interpreter try to write it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="stance-bloc", prog_name="stance")
 def stance() -> None:
     """Say which position on a target each sentence of a text reflects, and how sure that is.
@@ -38,13 +58,15 @@ for command in (predict, train, evaluate, check, info):
 
 
 def main() -> None:
-    """Run the command line: errors a user can mend are one line and exit code 1; a broken pipe is silent."""
+    """Run the command line: errors a user can mend are one line and exit code 1."""
     try:
         stance()
     except StanceError as error:
         click.echo(f"stance: {error}", err=True)
         sys.exit(1)
-    except BrokenPipeError:
-        # what is left in the buffer has nowhere to go: keep the interpreter from trying at exit
-        sys.stdout = None  # type: ignore[assignment]
-        sys.exit(0)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _close_output()
+        click.echo(f"stance: cannot write: {error.strerror}", err=True)
+        sys.exit(1)

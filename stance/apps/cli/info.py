@@ -48,6 +48,4 @@ def info(model: str, trust_pickle: bool, as_json: bool, n_features: int) -> None
             names = scorer.features.names
             order = (-column).argsort(kind="stable")[:n_features]
             title = f"{target}: {name}" if target else name
-            click.echo(
-                f"heaviest features of {title}: " + ", ".join(f"{names[i]!r} {column[i]:+.2f}" for i in order)
-            )
+            click.echo(f"heaviest features of {title}: " + ", ".join(f"{names[i]!r} {column[i]:+.2f}" for i in order))

@@ -17,9 +17,7 @@ __all__ = ["predict"]
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @model_option
 @column_options
-@click.option(
-    "--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'."
-)
+@click.option("--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'.")
 @click.option(
     "--input-format",
     type=click.Choice(["txt", "html", "csv", "tsv", "jsonl", "json", "parquet"]),
@@ -37,9 +35,7 @@ __all__ = ["predict"]
     help="Abstain so that at most this share of decisions is wrong.",
 )
 @format_option
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]"
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
 @click.pass_context
 def predict(
     context: click.Context,
@@ -71,9 +67,7 @@ def predict(
     from stance.text.readers import Columns, read_documents
 
     model = load_model(options["model"], trust_pickle=options["trust_pickle"])
-    columns = Columns(
-        *(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context"))
-    )
+    columns = Columns(*(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context")))
     passages = read_documents(
         inputs,
         columns=columns,

@@ -17,12 +17,8 @@ __all__ = ["codebook_of", "train"]
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the model.")
 @click.option("--force", is_flag=True, help="Replace a model that is there.")
 @corpus_options
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold."
-)
-@click.option(
-    "--jobs", type=int, default=-1, help="Processes; the model does not depend on it.  [default: one a core]"
-)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold.")
+@click.option("--jobs", type=int, default=-1, help="Processes; the model does not depend on it.  [default: one a core]")
 @click.option(
     "--joblib",
     "pickle",
@@ -32,20 +28,23 @@ __all__ = ["codebook_of", "train"]
 def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
     """Train a classifier on csv, tsv, jsonl, json or parquet files, or folders of them.
 
-    Exports of doccano, Label Studio, Prodigy and Argilla are read as they are. Rows whose column 'split' says 'test' are
-    not trained on, but reported on. Without --codebook the labels found are positions that exclude each other, and
+    Exports of doccano, Label Studio, Prodigy and Argilla are read as they are. Rows whose column 'split' says 'test'
+    are not trained on, but reported on. Without --codebook the labels found are positions that exclude each other, and
     --none-label says which of them is none. Give data/codebook.toml for the Taliban's positions.
 
     \b
     Examples:
-      stance train tweets.csv --label-column Stance --text-column Tweet --target-column Target --none-label NONE -o model
+      stance train tweets.csv --text-column Tweet --label-column Stance --target-column Target --none-label NONE -o mine
       stance train data/corpus --codebook data/codebook.toml -o models/mine
     """
+    from stance.apps.cli.output import check_file
     from stance.model.artifact import check_writable, save_model
     from stance.model.training import render_training, save_pickle
     from stance.model.training import train as train_model
 
     check_writable(output, force=options["force"])
+    if options["pickle"] is not None:
+        check_file(options["pickle"])
     book = codebook_of(options)
     corpus = corpus_of(corpora, options)
     show, end = progress_bar("training")
@@ -75,7 +74,5 @@ def codebook_of(options: dict[str, Any]) -> Any:
     if options["codebook"] is None:
         return None
     if options["none_label"]:
-        raise click.UsageError(
-            "--none-label is for corpora without a codebook; the codebook says which label is none"
-        )
+        raise click.UsageError("--none-label is for corpora without a codebook; the codebook says which label is none")
     return load_codebook(options["codebook"])
