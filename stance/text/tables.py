@@ -6,8 +6,9 @@ import codecs
 import csv
 import io
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -67,9 +68,11 @@ def read_records(
 def open_text(source: Path | BinaryIO, encoding: str, name: str) -> Iterator[io.TextIOBase]:
     """Open a file or stream as text with its line ends kept; bytes that are no text raise `DataError`."""
     try:
-        codecs.lookup(encoding)
+        "".encode(encoding)  # unlike a look-up, this refuses codecs that are not of text, such as hex
     except LookupError as error:
         raise DataError(f"encoding {encoding!r} is unknown; try utf-8, latin-1 or cp1252") from error
+    if codecs.lookup(encoding).name == "utf-8":
+        encoding = DEFAULT_ENCODING  # a byte order mark is no part of the text, also where UTF-8 is asked for
     try:
         with source.open("rb") if isinstance(source, Path) else _kept_open(source) as raw:
             yield _Decoder(raw, encoding, name)
@@ -91,8 +94,6 @@ class _Decoder(io.TextIOBase):
         self._raw, self._encoding, self._name = raw, encoding, name
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._seen = 0
-        self._lines: list[str] = []
-        self._rest = ""
         self._done = False
 
     def readable(self) -> bool:
@@ -102,28 +103,37 @@ class _Decoder(io.TextIOBase):
         return "".join(self)
 
     def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        waiting: list[str] = []  # pieces of a line without its end yet, joined once: a file may be one long line
+        half = ""
         while not self._done:
             chunk = self._raw.read(1 << 16)
             self._done = not chunk
-            text = self._rest + self._decode(chunk)
-            # a "\r" at the end may be half of a line end: it waits for the next chunk
-            cut = len(text) if self._done else max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
-            self._rest = text[cut:]
-            yield from io.StringIO(text[:cut], newline="")
+            text, half = half + self._decode(chunk), ""
+            if text.endswith("\r") and not self._done:  # it may be half of a line end
+                text, half = text[:-1], "\r"
+            cut = len(text) if self._done else max(text.rfind("\n"), text.rfind("\r")) + 1
+            if cut or self._done:
+                yield from io.StringIO("".join((*waiting, text[:cut])), newline="")
+                waiting.clear()
+            waiting.append(text[cut:])
 
     def _decode(self, chunk: bytes) -> str:
-        waiting = len(self._decoder.getstate()[0])
+        self._seen += len(chunk)
+        encoding = self._encoding.removesuffix("-sig")
         try:
             return self._decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            at = self._seen - waiting + error.start
+            # what the decoder was at ends where the chunk ends; a byte order mark before it may be gone
+            at = self._seen - len(error.object) + error.start
             byte = error.object[error.start : error.start + 1].hex()
             raise DataError(
-                f"{self._name}: byte {at} (0x{byte}) is not {self._encoding.removesuffix('-sig')}; "
+                f"{self._name}: byte {at} (0x{byte}) is not {encoding}; "
                 "say how the file is encoded, such as --encoding latin-1"
             ) from error
-        finally:
-            self._seen += len(chunk)
+        except UnicodeError as error:
+            raise DataError(
+                f"{self._name}: not {encoding}: {error}; say how the file is encoded, such as --encoding utf-16-le"
+            ) from error
 
 
 # -- formats ---------------------------------------------------------------------------------------------------------
@@ -146,13 +156,12 @@ def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Recor
         try:
             fields = next(reader)
         except StopIteration:
-            return
+            break
         except csv.Error as error:
-            what = (
-                "a quotation mark is opened and not closed" if "unexpected end" in str(error) else str(error)
-            )
+            what = "a quotation mark is opened and not closed" if "unexpected end" in str(error) else str(error)
             raise DataError(
-                f"{name}: row {row + 1} (line {reader.line_num}): {what}; double the quotation marks within a quoted field"
+                f"{name}: row {row + 1} (line {reader.line_num}): {what}; "
+                "double the quotation marks within a quoted field"
             ) from error
         if not fields:
             continue
@@ -162,12 +171,16 @@ def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Recor
         row += 1
         if len(fields) != len(header):
             raise DataError(
-                f"{name}: row {row} (line {reader.line_num}) has {len(fields)} fields, the header {len(header)}; quote fields that hold the delimiter"
+                f"{name}: row {row} (line {reader.line_num}) has {len(fields)} fields, the header {len(header)}; "
+                "quote fields that hold the delimiter"
             )
         yield f"{name}:{row}", dict(zip(header, fields, strict=True))
+    if header is None:
+        raise DataError(f"{name}: empty, without even a header; its first row must name the columns, such as text")
 
 
-def _header(fields: list[str], name: str) -> list[str]:
+def _header(fields: Sequence[str], name: str) -> list[str]:
+    """Return the names of the columns; two of the same are refused."""
     names = [field.strip() for field in fields]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise DataError(f"{name}: column {twice[0]!r} stands twice in the header; rename one")
@@ -186,24 +199,38 @@ def _jsonl(text: io.TextIOBase, name: str) -> Iterator[Record]:
             raise DataError(f"{name}: line {number}: not JSON: {error}") from error
         if not isinstance(record, dict):
             raise DataError(
-                f'{name}: line {number}: a {type(record).__name__}, not an object; each line must be like {{"text": ...}}'
+                f"{name}: line {number}: a {type(record).__name__}, not an object; "
+                'each line must be like {"text": ...}'
             )
+        _refuse_half_characters(record, line, f"{name}: line {number}")
         yield f"{name}:{row}", record
 
 
 def _json(text: io.TextIOBase, name: str) -> Iterator[Record]:
     try:
-        records = json.loads(text.read())
+        records = json.loads(content := text.read())
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{name}: not JSON: {error}; if each line is an object, name the file .jsonl"
-        ) from error
+        raise DataError(f"{name}: not JSON: {error}; if each line is an object, name the file .jsonl") from error
     if isinstance(records, dict):
         records = [records]
     for row, record in enumerate(records if isinstance(records, list) else [records], 1):
         if not isinstance(record, dict):
-            raise DataError(f"{name}: item {row}: a {type(record).__name__}, not an object")
+            raise DataError(
+                f'{name}: item {row}: a {type(record).__name__}, not an object; each must be like {{"text": ...}}'
+            )
+        _refuse_half_characters(record, content, f"{name}: item {row}")
         yield f"{name}:{row}", record
+
+
+def _refuse_half_characters(record: Any, source: str, where: str) -> None:
+    r"""Refuse one half of a character, such as ``\ud83d`` of a cut emoji: no file can hold it as text."""
+    if not re.search(r"\\ud[89a-f]", source, re.IGNORECASE):
+        return
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])[1:-1]
+        raise DataError(f"{where}: {half} is half a character; take it out, or put \\ufffd for it") from error
 
 
 _READERS = {"csv": _csv, "tsv": _tsv, "jsonl": _jsonl, "json": _json}
@@ -218,9 +245,12 @@ def _parquet(path: Path, name: str) -> Iterator[Record]:
     row = 0
     try:
         with pq.ParquetFile(path) as file:
+            _header(file.schema_arrow.names, name)
             for batch in file.iter_batches(_PARQUET_ROWS):
                 for record in batch.to_pylist():
                     row += 1
                     yield f"{name}:{row}", record
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{name}: not a readable parquet file: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: row {row + 1} or after: text that is not utf-8; write the file anew") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{name}: not a readable parquet file: {error}; write it anew") from error

@@ -19,7 +19,7 @@ __all__ = ["check"]
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold.")
 @click.option("--jobs", type=int, default=-1, help="Processes.  [default: one a core]")
 @click.pass_context
-def check(context: click.Context, corpora: tuple[str, ...], **options: Any) -> None:
+def check(context: click.Context, /, corpora: tuple[str, ...], **options: Any) -> None:
     """Look for duplicates, conflicting or suspicious labels, leaks across the split, shortcut words; exit 3 on errors.
 
     \b

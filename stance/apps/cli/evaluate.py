@@ -22,7 +22,7 @@ __all__ = ["evaluate"]
 @click.option("--draws", type=click.IntRange(1), default=1000, show_default=True, help="Of the bootstrap.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @click.pass_context
-def evaluate(context: click.Context, corpora: tuple[str, ...], **options: Any) -> None:
+def evaluate(context: click.Context, /, corpora: tuple[str, ...], **options: Any) -> None:
     """Measure a model on a corpus: F1, confusion, calibration, risk, baselines, with intervals by document.
 
     \b

@@ -12,7 +12,7 @@ import shutil
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -259,4 +259,9 @@ def _printable(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-_WRITERS = {"jsonl": _write_jsonl, "csv": _write_csv, "tsv": _write_tsv, "table": _write_table}
+_WRITERS: dict[str, Callable[[Iterable[Row], list[str], IO[str]], None]] = {
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+    "tsv": _write_tsv,
+    "table": _write_table,
+}

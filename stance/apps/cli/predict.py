@@ -39,6 +39,7 @@ __all__ = ["predict"]
 @click.pass_context
 def predict(
     context: click.Context,
+    /,
     inputs: tuple[str, ...],
     output_format: str | None,
     output: Path | None,
