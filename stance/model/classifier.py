@@ -381,7 +381,7 @@ def _fit_head(matrix: csr_matrix, c: float, at: NDArray[np.intp], y: NDArray[np.
     rows = matrix[at]
     weight = _informative(rows, here)
     with threadpool_limits(limits=1):
-        model = LogisticRegression(C=c, max_iter=2000).fit(rows.multiply(weight).tocsr(), here)
+        model = LogisticRegression(C=c, max_iter=2000).fit(csr_matrix(rows.multiply(weight)), here)
     return model.coef_ * weight, model.intercept_
 
 

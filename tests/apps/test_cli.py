@@ -32,7 +32,8 @@ RECORDS = [
     {"id": 2, "text": "", "who": None},
     {"id": 3, "text": SECOND, "who": "Bob"},
 ]
-PAGE = f"<html><head><title>A visit</title></head><body><article><p>{'They met the Taliban. ' * 9}</p></article></body></html>"
+BODY = "They met the Taliban. " * 9
+PAGE = f"<html><head><title>A visit</title></head><body><article><p>{BODY}</p></article></body></html>"
 KINDS = ("txt", "html", "csv", "tsv", "jsonl", "parquet", "folder")
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 ISLAND = ["--text-column", "Tweet", "--target-column", "Target"]
@@ -240,11 +241,13 @@ def test_numbers_that_json_lacks_are_null_and_lists_stay_lists(tmp_path):
     assert (row["score"], row["deep"]) == (None, {"tags": ["a", None]})
 
 
-def test_half_a_surrogate_pair_becomes_a_question_mark_in_every_format(tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"text": "It rained.", "note": "a \\ud800 b"}\n')
+def test_a_file_name_that_is_no_text_has_question_marks_in_every_format(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("It rained.")
     for output_format in FORMATS:
-        run("predict", tmp_path / "rows.jsonl", "-o", tmp_path / f"out.{output_format}")
-        assert [row["note"] for row in written(tmp_path / f"out.{output_format}")] == ["a ? b"]
+        run("predict", tmp_path, "-o", tmp_path / f"out.{output_format}", "--input-format", "txt")
+        assert [row["document"] for row in written(tmp_path / f"out.{output_format}")] == ["caf?"]
+        (tmp_path / f"out.{output_format}").unlink()
+    assert "caf?" in run("predict", tmp_path, "--format", "table").stdout
 
 
 # -- what is wrong is said in one line -------------------------------------------------------------------------------
@@ -498,7 +501,7 @@ def test_evaluating_prints_a_report_or_json(trained, tweets):
     assert re.search(r"^macro-F1 over positions +1\.00", text.stdout, re.MULTILINE)
     found = json.loads(run("evaluate", tweets, *LABELLED, "--model", trained[0], "--draws", 20, "--json").stdout)
     assert found["overall"]["macro_f1_positions"]["value"] == 1.0
-    assert set(found["groups"]["target"]) == {"airport", "harbour"}
+    assert set(found["overall"]["favg"]["per_target"]) == {"airport", "harbour"}
 
 
 def test_a_gate_that_is_missed_exits_3_after_the_report(trained, tweets, tmp_path):

@@ -17,7 +17,8 @@ def kinds(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "text",
     [
-        "the Taliban", "TALEBAN", "Talibans’ leaders", "the Islamic Emirate", "the de-facto authorities", "the de facto\nauthorities",
+        "the Taliban", "TALEBAN", "Talibans’ leaders", "the Islamic Emirate",
+        "the de-facto authorities", "the de facto\nauthorities",
         "the Haqqani  network", "the Quetta Shura", "Mullah Omar", "the IEA",
     ],
 )  # fmt: skip

@@ -39,10 +39,9 @@ def test_prose_is_split_where_a_reader_would(parts):
 
 
 def test_headline_bullets_and_paragraphs_are_their_own_sentences():
-    text = "Taliban delegation in Moscow\n\nThe talks began on Friday.\n• prisoners\n• an office in Doha\nThey ended on Sunday."
-    assert sentences(text) == [
-        "Taliban delegation in Moscow", "The talks began on Friday.", "• prisoners", "• an office in Doha", "They ended on Sunday.",
-    ]  # fmt: skip
+    text = "Talks in Moscow\n\nThey began on Friday.\n• prisoners\n• an office in Doha\nThey ended on Sunday."
+    parts = ["Talks in Moscow", "They began on Friday.", "• prisoners", "• an office in Doha", "They ended on Sunday."]
+    assert sentences(text) == parts
 
 
 def test_a_list_of_200_words_by_semicolons_is_one_sentence():
