@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stance.model.artifact import StanceModel
 
-__all__ = ["render_card"]
+__all__ = ["headline", "render_card"]
 
 _NAMES = {
     "macro_f1_positions": "macro-F1 over positions (mean F1 of the positions' yes-answers)",
     "macro_f1_labels": "macro-F1 over labels",
-    "favg": "Favg (mean F1 of the two positions)",
+    "favg_pooled": "Favg (mean F1 of the two positions), all rows pooled",
+    "favg_mean_over_targets": "Favg, mean over targets",
     "accuracy": "accuracy",
 }
+
+
+def headline(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the overall figures of `stance.model.metrics.measure` by name, those of Favg one by one.
+
+    Examples
+    --------
+    >>> headline({"accuracy": {"value": 0.5}, "favg": {"pooled": {"value": 0.4}}, "n": 2})
+    {'favg_pooled': {'value': 0.4}, 'accuracy': {'value': 0.5}}
+    """
+    flat = {**found, **{f"favg_{how}": figure for how, figure in found.get("favg", {}).items()}}
+    return {name: flat[name] for name in _NAMES if name in flat}
 
 
 def render_card(model: StanceModel) -> str:
@@ -79,16 +93,14 @@ def _results(found: dict[str, Any]) -> list[str]:
         f"{found['n']} sentences of {found['n_documents']} documents; 95 % intervals by bootstrap over documents.",
         "",
     ]
-    baselines = found.get("baselines", {})
+    baselines = {name: headline(figures) for name, figures in found.get("baselines", {}).items()}
     lines += [
         f"| figure | this model |{''.join(f' {name} |' for name in baselines)}",
         f"| --- | --- |{' --- |' * len(baselines)}",
     ]
-    for key, name in _NAMES.items():
-        if key in found:
-            lines.append(
-                f"| {name} | {_figure(found[key])} |{''.join(f' {_figure(b.get(key))} |' for b in baselines.values())}"
-            )
+    for key, figure in headline(found).items():
+        row = [_figure(figure), *(_figure(b.get(key)) for b in baselines.values())]
+        lines.append(f"| {_NAMES[key]} | {' | '.join(row)} |")
     lines += [
         "",
         "| position | precision | recall | F1 | average precision | sentences |",

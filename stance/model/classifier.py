@@ -8,29 +8,24 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import DataConversionWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from stance.codebook import Codebook, Position, Target
 from stance.errors import DataError
-from stance.model.calibration import Abstention, Calibrator, choose_offsets, choose_thresholds, log_loss
+from stance.model.calibration import Calibrator
 from stance.model.features import Features, FeatureSpec, Rows
+from stance.model.heads import Heads, calibrated, decided, nested
 from stance.model.scorer import Prediction, Scorer
 
 __all__ = ["StanceClassifier"]
 
 Floats = NDArray[np.float64]
 _C_WITHOUT_FOLDS = 3.0
-_CERTAIN = 5.0
-_SMOOTHING = 0.05  # of sums of tf-idf
 _FEW_TEXTS = 50  # below this every feature counts
 _TINY = 1e-15
 
@@ -200,7 +195,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         """Choose `C` out of fold, calibrate and set thresholds there, and fit the final heads on everything."""
         folds = self._folds(y, groups)
         grid = sorted({float(c) for c in self.C}) if folds else [_C_WITHOUT_FOLDS]
-        heads = _Heads(scorer, rows, y, self.n_jobs)
+        heads = Heads(scorer, rows, y, self.n_jobs)
         jobs = [(c, train) for c in grid for train, _ in folds]
         everything = np.arange(len(rows))
         fitted = heads.fit([*jobs, *((c, everything) for c in grid[:1] if not folds)], progress, len(jobs) + 1)
@@ -211,19 +206,19 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             scores[c] = np.empty((len(rows), len(scorer.scores)))
             for (_, test), (coef, intercept) in zip(folds, fitted[i * len(folds) :], strict=False):
                 scores[c][test] = (rows.dot(coef) + intercept)[test]
-        losses = {c: _calibrate(scorer, s, y)[1] for c, s in scores.items()}
+        losses = {c: calibrated(scorer, s, y)[1] for c, s in scores.items()}
         best = min(grid, key=lambda c: (round(losses[c], 6), c))
         self.chosen_ = {
             "C": best,
             "folds": len(folds),
             "log_loss": {f"{c:g}": round(v, 6) for c, v in losses.items()},
         }
-        self.cross_validated_ = _nested(scorer, scores[best], y, folds, tune=self.tune_thresholds)
+        self.cross_validated_ = nested(scorer, scores[best], y, folds, tune=self.tune_thresholds)
         self.fold_of_ = np.empty(len(y), dtype=np.intp)
         for i, (_, test) in enumerate(folds):
             self.fold_of_[test] = i
         coef, intercept = heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0]
-        return replace(_decided(scorer, scores[best], y, tune=self.tune_thresholds), coef=coef, intercept=intercept)
+        return replace(decided(scorer, scores[best], y, tune=self.tune_thresholds), coef=coef, intercept=intercept)
 
     def _folds(self, y: NDArray[np.intp], groups: Sequence[Any]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Return grouped, stratified folds; none where a label has a single document."""
@@ -333,109 +328,3 @@ def _matching(values: Any, n: int, name: str) -> list[Any]:
     if len(found) != n:
         raise DataError(f"{n} texts but {len(found)} {name}")
     return found
-
-
-class _Heads:
-    """The logistic regressions of one scorer: one of all labels where they exclude each other, else one a position."""
-
-    def __init__(self, scorer: Scorer, rows: Rows, y: NDArray[np.intp], n_jobs: int | None) -> None:
-        self._matrix = csr_matrix((rows.data, rows.indices, rows.indptr), shape=(len(rows), rows.n_features))
-        self._exclusive = scorer.codebook.exclusive
-        truth = scorer.members[y].astype(np.intp)
-        self._targets = [y] if self._exclusive else [truth[:, k] for k in range(truth.shape[1])]
-        self._n_jobs = n_jobs
-
-    def fit(
-        self,
-        jobs: list[tuple[float, NDArray[np.intp]]],
-        progress: Callable[[int, int], None] | None,
-        total: int,
-        done: int = 0,
-    ) -> list[tuple[Floats, Floats]]:
-        """Fit for each (C, rows); return coefficients of shape (n_features, n_scores) and intercepts."""
-        made: list[tuple[Floats, Floats]] = []
-        part: list[tuple[Floats, Floats]] = []
-        parallel = Parallel(n_jobs=self._n_jobs, return_as="generator", max_nbytes="1M")
-        for result in parallel(delayed(_fit_head)(self._matrix, c, at, y) for c, at in jobs for y in self._targets):
-            part.append(result)
-            if len(part) == len(self._targets):
-                made.append(self._stack(part))
-                part = []
-                if progress is not None:
-                    progress(done + len(made), total)
-        return made
-
-    def _stack(self, fits: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-        coef, intercept = np.concatenate([c for c, _ in fits]), np.concatenate([i for _, i in fits])
-        if self._exclusive and len(coef) == 1:  # scikit-learn keeps one row for two classes; a softmax has two halves
-            coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
-        # single precision is what an artifact holds: a model gives the same numbers before and after it is saved
-        return coef.T.astype(np.float32).astype(np.float64), intercept
-
-
-def _fit_head(matrix: csr_matrix, c: float, at: NDArray[np.intp], y: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Fit one logistic regression; on one thread, so that sums do not depend on the number of jobs."""
-    here = y[at]
-    if (here == here[0]).all():  # every text of these has the position, or none: say so and nothing else
-        return np.zeros((1, matrix.shape[1])), np.array([_CERTAIN if here[0] else -_CERTAIN])
-    rows = matrix[at]
-    weight = _informative(rows, here)
-    with threadpool_limits(limits=1):
-        model = LogisticRegression(C=c, max_iter=2000).fit(csr_matrix(rows.multiply(weight)), here)
-    return model.coef_ * weight, model.intercept_
-
-
-def _informative(rows: csr_matrix, y: NDArray[np.intp]) -> Floats:
-    """Return how much each feature tells by itself, so that the prior of its coefficient can be as wide.
-
-    Multiplying features by their naive Bayes log-count ratios (Wang & Manning 2012) helps short texts. The square root
-    of the ratio is used, with a mean square of 1: trained on speeches and measured on news, and the other way round, it
-    was better than the ratio and than none. With more than two labels it is the largest ratio of any against the rest.
-    """
-    total = np.asarray(rows.sum(axis=0)).ravel() + 2 * _SMOOTHING
-    ratios = []
-    for label in np.unique(y)[1 if len(np.unique(y)) == 2 else 0 :]:
-        inside = np.asarray(rows[y == label].sum(axis=0)).ravel() + _SMOOTHING
-        outside = total - inside
-        ratios.append(np.abs(np.log(inside / inside.sum()) - np.log(outside / outside.sum())))
-    weight = np.sqrt(np.max(ratios, axis=0))
-    spread = np.sqrt((weight**2).mean())
-    return np.divide(weight, spread) if spread > 0 else np.ones_like(weight)
-
-
-def _calibrate(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> tuple[Scorer, float]:
-    """Return the scorer calibrated on out-of-fold scores, and its log loss there."""
-    calibrator = Calibrator.fit(scores, y, scorer.members, exclusive=scorer.codebook.exclusive)
-    return replace(scorer, calibrator=calibrator), log_loss(calibrator.label_proba(scores, scorer.members), y)
-
-
-def _decided(scorer: Scorer, scores: Floats, y: NDArray[np.intp], *, tune: bool) -> Scorer:
-    """Return the scorer with calibration, thresholds and abstention curve from out-of-fold scores."""
-    scorer, _ = _calibrate(scorer, scores, y)
-    first = scorer.decide(scores)
-    if tune and scorer.codebook.exclusive:
-        scorer = replace(scorer, thresholds=choose_offsets(first.label_proba, y))
-    elif tune:
-        scorer = replace(scorer, thresholds=choose_thresholds(first.positions, scorer.members[y]))
-    said = scorer.decide(scores)
-    right = np.array(said.labels) == np.array(scorer.labels)[y]
-    return replace(scorer, abstention=Abstention.fit(said.confidence, right))
-
-
-def _nested(scorer: Scorer, scores: Floats, y: NDArray[np.intp], folds: list[Any], *, tune: bool) -> Prediction:
-    """Return out-of-fold predictions whose calibration and thresholds come from the other folds, too."""
-    labels = np.empty(len(y), dtype=object)
-    positions, proba = (
-        np.empty((len(y), len(scorer.codebook.positions))),
-        np.empty((len(y), len(scorer.labels))),
-    )
-    confidence = np.empty(len(y))
-    for train, test in folds:
-        said = _decided(scorer, scores[train], y[train], tune=tune).decide(scores[test])
-        labels[test], positions[test], proba[test], confidence[test] = (
-            said.labels,
-            said.positions,
-            said.label_proba,
-            said.confidence,
-        )
-    return Prediction(labels.tolist(), positions, proba, confidence)

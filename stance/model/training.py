@@ -18,6 +18,7 @@ from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.artifact import StanceModel
 from stance.model.baselines import Baselines
+from stance.model.card import headline
 from stance.model.classifier import StanceClassifier
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
@@ -26,7 +27,7 @@ __all__ = ["Trained", "codebook_for", "out_of_fold", "render_training", "save_pi
 
 Progress = Callable[[int, int], None]
 _FEWEST_DOCUMENTS = 2
-_FIGURES = ("accuracy", "macro_f1_positions", "macro_f1_labels", "favg")
+_FIGURES = ("accuracy", "macro_f1_positions", "macro_f1_labels", "favg")  # kept of a baseline
 
 
 @dataclass(frozen=True)
@@ -326,14 +327,14 @@ def render_training(model: StanceModel) -> str:
         lines.append("no cross-validation: a label has too few documents for two folds")
     else:
         lines += ["", f"{'cross-validation':<34}{'classifier':>22}{'keywords':>22}{'majority':>22}"]
-        for key in (k for k in _FIGURES if k in cv):
-            cells = (cv[key], cv["baselines"]["keywords"][key], cv["baselines"]["majority"][key])
-            lines.append(f"  {key:<32}" + "".join(f"{_cell(c):>22}" for c in cells))
+        columns = [headline(found) for found in (cv, cv["baselines"]["keywords"], cv["baselines"]["majority"])]
+        for key in columns[0]:
+            lines.append(f"  {key:<32}" + "".join(f"{_cell(column[key]):>22}" for column in columns))
         for name, found in cv["positions"].items():
             lines.append(f"  F1 of {name:<26}{_cell(found['f1']):>22}")
     if about["held_out"]:
         lines += ["", f"held-out documents ({about['held_out']['n']} sentences)"]
-        lines += [f"  {key:<32}{_cell(about['held_out'][key]):>22}" for key in _FIGURES if key in about["held_out"]]
+        lines += [f"  {key:<32}{_cell(figure):>22}" for key, figure in headline(about["held_out"]).items()]
     return "\n".join(lines)
 
 

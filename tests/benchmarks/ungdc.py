@@ -67,9 +67,8 @@ def main() -> None:
     size = sum(path.stat().st_size for path in files) / 1e6
     rows = len(columns["document"])
     print(f"{len(files)} files, {size:.1f} MB, {characters} characters: {rows} rows")
-    print(
-        f"{seconds:.1f} s ({processor:.1f} s of processor), {size / seconds:.2f} MB/s, {rows / seconds:,.0f} rows/s, peak {peak:.0f} MB"
-    )
+    print(f"{seconds:.1f} s ({processor:.1f} s of processor), {size / seconds:.2f} MB/s, {rows / seconds:,.0f} rows/s")
+    print(f"peak memory {peak:.0f} MB")
     for fault in faults[:20]:
         print(fault)
     if faults:

@@ -103,7 +103,7 @@ def test_probabilities_are_those_of_scikit_learns_estimator(combining):
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import LogisticRegression
 
-    from stance.model.classifier import _informative
+    from stance.model.heads import informative
 
     scorer = combining.scorer_
     rows = scorer.features.transform(TEXTS)
@@ -111,7 +111,7 @@ def test_probabilities_are_those_of_scikit_learns_estimator(combining):
     scores = np.empty((len(TEXTS), len(scorer.scores)))
     for k, name in enumerate(scorer.scores):
         truth = np.array([name in scorer.codebook.positions_of(label) for label in LABELS], dtype=int)
-        scaled = matrix.multiply(_informative(matrix, truth)).tocsr()
+        scaled = matrix.multiply(informative(matrix, truth)).tocsr()
         fitted = LogisticRegression(C=combining.chosen_["C"], max_iter=2000).fit(scaled, truth)
         scores[:, k] = fitted.decision_function(scaled)
     np.testing.assert_allclose(

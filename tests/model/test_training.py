@@ -264,6 +264,18 @@ def test_baselines_are_beside_the_figures(learned_by_heart):
     assert "majority" in printed
 
 
+def test_favg_is_printed_and_on_the_card_pooled_and_over_targets():
+    rows = two_targets()
+    half = tuple("test" if i // 3 % 3 == 0 else "" for i in range(len(rows)))
+    model = train(corpus_of(rows, split=half), none_label="none").model
+    found = model.about["cross_validation"]["favg"]
+    for text in (render_training(model), render_card(model)):
+        lines = [line for line in text.lower().splitlines() if "favg" in line]
+        assert len(lines) == 4  # two figures, out of fold and held out
+        for line, kind in zip(lines, ("pooled", "mean_over_targets"), strict=False):
+            assert f"{found[kind]['value']:.3f} [" in line
+
+
 def test_a_corpus_with_one_document_a_fold_still_trains():
     """Two documents to a label: two folds, and figures from them."""
     model = train(corpus_of(plain(people=PEOPLE[:2]))).model
