@@ -3,27 +3,40 @@
 doccano
     ``{"id": 1, "text": ..., "label": ["engage"]}``, in csv ``engage#terrorist``; older versions write ``data``.
 Label Studio
-    tasks ``{"data": {"text": ...}, "annotations": [{"result": [{"type": "choices", ...}]}]}``, and the flat JSON_MIN and
-    CSV forms, in which several choices are ``{"choices": [...]}``.
+    tasks ``{"data": {"text": ...}, "annotations": [{"result": [{"type": "choices", ...}]}]}``, and the flat JSON_MIN
+    and CSV forms, in which several choices are ``{"choices": [...]}``.
 Prodigy
     ``{"text": ..., "answer": "accept", "accept": ["engage"]}`` of a choice, or ``"label": "engage"`` of a binary task.
 Argilla
-    ``{"fields": {"text": ...}, "responses": {"stance": [{"value": ..., "user_id": ...}]}}``, and the records of
-    version 1, ``{"text": ..., "annotation": ...}``.
+    ``{"fields": {"text": ...}, "responses": {"stance": [{"value": ..., "user_id": ...}]}}``, its forerunner with a list
+    of responses, and the records of version 1, ``{"text": ..., "annotation": ...}``.
+
+Where several annotators share a record (Label Studio's tasks, Argilla), the label is what most of them say. The other
+forms have a row for each annotator; each stays a row, unless one annotator is chosen.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["Skipped", "plain_record"]
 
 
 class Skipped(Exception):
-    """A record without a label that can be taken; the message says why."""
+    """A record without a label that can be taken; the message says why.
+
+    Attributes
+    ----------
+    record
+        The record without its label.
+    """
+
+    def __init__(self, why: str, record: Mapping[str, Any] | None = None) -> None:
+        super().__init__(why)
+        self.record: Mapping[str, Any] = record or {}
 
 
 def plain_record(record: Mapping[str, Any], *, label: str = "", annotator: str = "") -> dict[str, Any]:
@@ -41,55 +54,76 @@ def plain_record(record: Mapping[str, Any], *, label: str = "", annotator: str =
     Raises
     ------
     Skipped
-        If nobody has labelled it, it was rejected, or annotators disagree evenly.
+        If nobody has labelled it, it was rejected, annotators disagree evenly, or it answers several questions and
+        none is named.
 
     Examples
     --------
     >>> plain_record({"text": "Talk to them.", "answer": "accept", "accept": ["engage"]})["label"]
     'engage'
     """
-    for fits, convert in _TOOLS:
-        if fits(record):
-            return convert(record, label, annotator)
+    for fits, content, answer in _TOOLS:
+        if fits(record, label):
+            plain = content(record, label)
+            try:
+                return {**plain, (label or "label"): answer(record, label, annotator)}
+            except Skipped as reason:
+                raise Skipped(str(reason), plain) from None
+    if not _by(record.get("annotator", annotator), annotator):
+        raise Skipped(f"not annotated by {annotator}", {k: v for k, v in record.items() if k != (label or "label")})
     return dict(record)
 
 
 # -- Label Studio ----------------------------------------------------------------------------------------------------
 
 
-def _is_label_studio(record: Mapping[str, Any]) -> bool:
+def _is_label_studio(record: Mapping[str, Any], label: str) -> bool:
     return isinstance(record.get("data"), dict) and isinstance(record.get("annotations"), list)
 
 
-def _label_studio(record: Mapping[str, Any], label: str, annotator: str) -> dict[str, Any]:
-    votes = []
-    for annotation in record["annotations"]:
-        who = annotation.get("completed_by")
-        who = who.get("email") or who.get("id") if isinstance(who, dict) else who
-        if annotation.get("was_cancelled") or (annotator and str(who) != annotator):
-            continue
-        results = [r for r in annotation.get("result", []) if r.get("type") == "choices"]
-        votes += [_joined(r["value"]["choices"]) for r in results if not label or r.get("from_name") == label]
-    return {**record["data"], (label or "label"): _decided(votes)}
+def _label_studio_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
+    return dict(record["data"])
+
+
+def _label_studio(record: Mapping[str, Any], label: str, annotator: str) -> str:
+    results = [
+        result
+        for annotation in record["annotations"]
+        if not annotation.get("was_cancelled") and _by(annotation.get("completed_by"), annotator)
+        for result in annotation.get("result") or []
+        if result.get("type") == "choices" and result["value"].get("choices")
+    ]
+    question = label or _only_question({str(result.get("from_name", "")) for result in results})
+    return _decided(
+        _joined(result["value"]["choices"]) for result in results if result.get("from_name", "") == question
+    )
+
+
+def _by(who: Any, annotator: str) -> bool:
+    """Return whether somebody, a number or an object with an email address, is the annotator asked for."""
+    names = (who.get("email"), who.get("id")) if isinstance(who, dict) else (who,)
+    return not annotator or annotator in map(str, names)
 
 
 # -- Prodigy ---------------------------------------------------------------------------------------------------------
 
 
-def _is_prodigy(record: Mapping[str, Any]) -> bool:
-    return record.get("answer") in {"accept", "reject", "ignore"} and ("accept" in record or "label" in record)
+def _is_prodigy(record: Mapping[str, Any], label: str) -> bool:
+    return record.get("answer") in ("accept", "reject", "ignore") and ("accept" in record or "label" in record)
 
 
-def _prodigy(record: Mapping[str, Any], label: str, annotator: str) -> dict[str, Any]:
-    who = str(record.get("_annotator_id") or record.get("_session_id") or "")
-    if annotator and who != annotator:
+def _prodigy_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
+    meta = record.get("meta")
+    kept = {key: value for key, value in record.items() if not key.startswith("_") and key not in _PRODIGY_OWN}
+    return {**(meta if isinstance(meta, dict) else {}), **kept}
+
+
+def _prodigy(record: Mapping[str, Any], label: str, annotator: str) -> str:
+    if annotator and annotator not in (record.get("_annotator_id"), record.get("_session_id")):
         raise Skipped(f"not annotated by {annotator}")
     if record["answer"] != "accept":
         raise Skipped(f"answered {record['answer']!r}")
-    meta = record.get("meta")
-    kept = {key: value for key, value in record.items() if not key.startswith("_") and key not in _PRODIGY_OWN}
-    said = _joined(record["accept"]) if "accept" in record else str(record["label"])
-    return {**(meta if isinstance(meta, dict) else {}), **kept, (label or "label"): said}
+    return _joined(record["accept"] if "accept" in record else record["label"])
 
 
 _PRODIGY_OWN = {"accept", "answer", "options", "meta", "label", "spans", "tokens", "score", "priority"}
@@ -98,93 +132,134 @@ _PRODIGY_OWN = {"accept", "answer", "options", "meta", "label", "spans", "tokens
 # -- Argilla ---------------------------------------------------------------------------------------------------------
 
 
-def _is_argilla(record: Mapping[str, Any]) -> bool:
+def _is_argilla(record: Mapping[str, Any], label: str) -> bool:
     return isinstance(record.get("fields"), dict) and "responses" in record
 
 
-def _argilla(record: Mapping[str, Any], label: str, annotator: str) -> dict[str, Any]:
-    responses = record["responses"] or {}
-    question = label or next(iter(responses), "label")
+def _argilla_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
+    return {**(record.get("metadata") or {}), **record["fields"]}
+
+
+def _argilla(record: Mapping[str, Any], label: str, annotator: str) -> str:
     votes = [
-        _joined(response["value"])
-        for response in responses.get(question) or []
-        if response.get("status", "submitted") == "submitted"
-        and (not annotator or str(response.get("user_id")) == annotator)
+        (question, response["value"])
+        for question, response in _responses(record["responses"] or {})
+        if response.get("status", "submitted") == "submitted" and _by(response.get("user_id"), annotator)
     ]
-    return {**(record.get("metadata") or {}), **record["fields"], (label or "label"): _decided(votes)}
+    question = label or _only_question({asked for asked, _ in votes})
+    return _decided(_joined(value) for asked, value in votes if asked == question and value)
 
 
-def _is_argilla_1(record: Mapping[str, Any]) -> bool:
+def _responses(responses: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield questions with what one annotator said; in version 2's forerunner the annotators come first."""
+    if isinstance(responses, dict):
+        for question, said in responses.items():
+            yield from ((question, response) for response in said or [])
+    else:
+        for response in responses:
+            for question, said in (response.get("values") or {}).items():
+                yield question, {**response, **said}
+
+
+def _is_argilla_1(record: Mapping[str, Any], label: str) -> bool:
     return "annotation" in record and "prediction" in record and ("text" in record or "inputs" in record)
 
 
-def _argilla_1(record: Mapping[str, Any], label: str, annotator: str) -> dict[str, Any]:
+def _argilla_1_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
+    inputs = record.get("inputs")
+    texts = inputs if isinstance(inputs, dict) else {"text": record.get("text")}
+    return {**(record.get("metadata") or {}), **texts}
+
+
+def _argilla_1(record: Mapping[str, Any], label: str, annotator: str) -> str:
     if annotator and record.get("annotation_agent") != annotator:
         raise Skipped(f"not annotated by {annotator}")
     if record["annotation"] is None or record.get("status") == "Discarded":
         raise Skipped("not annotated" if record["annotation"] is None else "discarded")
-    inputs = record.get("inputs")
-    texts = inputs if isinstance(inputs, dict) else {"text": record["text"]}
-    return {**(record.get("metadata") or {}), **texts, (label or "label"): _joined(record["annotation"])}
+    return _joined(record["annotation"])
 
 
 # -- doccano, and flat forms -----------------------------------------------------------------------------------------
 
 
-def _is_flat(record: Mapping[str, Any]) -> bool:
-    return any(isinstance(record.get(key), (list, dict)) for key in ("label", "labels")) or _is_doccano_csv(record)
+def _flat_key(record: Mapping[str, Any], label: str) -> str:
+    return next((key for key in (label, "label", "labels") if key and key in record), "")
 
 
-def _is_doccano_csv(record: Mapping[str, Any]) -> bool:
-    """Tell doccano's csv, whose columns are these three, and a cell that holds a list of choices."""
-    said = record.get("label")
-    return isinstance(said, str) and (set(record) in _DOCCANO_COLUMNS or said.startswith('{"choices"'))
+def _is_flat(record: Mapping[str, Any], label: str) -> bool:
+    """Tell lists of labels, cells that hold a list of choices, and doccano's csv, which has these columns only."""
+    said = record.get(_flat_key(record, label))
+    if isinstance(said, str):
+        return set(record) in _DOCCANO_COLUMNS or _choices(said) is not None
+    return isinstance(said, (list, dict))
 
 
 _DOCCANO_COLUMNS = ({"id", "text", "label"}, {"id", "data", "label"}, {"id", "text", "label", "Comments"})
 
 
-def _flat(record: Mapping[str, Any], label: str, annotator: str) -> dict[str, Any]:
-    if annotator and str(record.get("annotator", annotator)) != annotator:
-        raise Skipped(f"not annotated by {annotator}")
-    key = "label" if "label" in record else "labels"
-    said = record[key]
-    if isinstance(said, str) and said.startswith('{"choices"'):
-        said = json.loads(said)
-    if isinstance(said, dict):
-        said = said.get("choices", [])
-    if isinstance(said, str):
-        said = said.split("#")
-    made = {name: value for name, value in record.items() if name != key}
+def _choices(cell: str) -> list[str] | None:
+    """Return the choices in a cell such as ``{"choices": ["engage"]}``, or None if it is no such cell."""
+    if not cell.startswith('{"choices"'):
+        return None
+    try:
+        said = json.loads(cell)
+    except ValueError:
+        return None
+    return list(said["choices"])
+
+
+def _flat_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
+    made = {name: value for name, value in record.items() if name != _flat_key(record, label)}
     if "text" not in made and isinstance(made.get("data"), str):
         made["text"] = made.pop("data")
-    return {**made, (label or "label"): _joined(said)}
+    return made
 
 
-_Convert = Callable[[Mapping[str, Any], str, str], dict[str, Any]]
-_TOOLS: tuple[tuple[Callable[[Mapping[str, Any]], bool], _Convert], ...] = (
-    (_is_label_studio, _label_studio),
-    (_is_argilla, _argilla),
-    (_is_argilla_1, _argilla_1),
-    (_is_prodigy, _prodigy),
-    (_is_flat, _flat),
+def _flat(record: Mapping[str, Any], label: str, annotator: str) -> str:
+    if not _by(record.get("annotator", annotator), annotator):
+        raise Skipped(f"not annotated by {annotator}")
+    said = record[_flat_key(record, label)]
+    if isinstance(said, str):
+        found = _choices(said)
+        return _joined(said.split("#") if found is None else found)
+    return _joined(said.get("choices") if isinstance(said, dict) else said)
+
+
+_TOOLS: tuple[
+    tuple[
+        Callable[[Mapping[str, Any], str], bool],
+        Callable[[Mapping[str, Any], str], dict[str, Any]],
+        Callable[[Mapping[str, Any], str, str], str],
+    ],
+    ...,
+] = (
+    (_is_label_studio, _label_studio_content, _label_studio),
+    (_is_argilla, _argilla_content, _argilla),
+    (_is_argilla_1, _argilla_1_content, _argilla_1),
+    (_is_prodigy, _prodigy_content, _prodigy),
+    (_is_flat, _flat_content, _flat),
 )
+
+
+def _only_question(questions: set[str]) -> str:
+    if len(questions) > 1:
+        raise Skipped(f"several questions ({', '.join(sorted(questions))}): name one with --label-column")
+    return next(iter(questions), "")
 
 
 def _joined(value: Any) -> str:
     """Return a choice, or several joined by ``+`` in the order of the alphabet."""
-    if isinstance(value, str):
-        return value
-    chosen = sorted({str(item) for item in value or []} - {""})
+    values = value if isinstance(value, (list, tuple)) else [value]
+    chosen = sorted({str(item) for item in values if item is not None} - {""})
     if not chosen:
         raise Skipped("no label")
     return "+".join(chosen)
 
 
-def _decided(votes: list[str]) -> str:
-    if not votes:
+def _decided(said: Iterator[str]) -> str:
+    ranked = Counter(said).most_common(2)
+    if not ranked:
         raise Skipped("no label")
-    ranked = Counter(votes).most_common(2)
     if len(ranked) == 2 and ranked[0][1] == ranked[1][1]:
         raise Skipped("annotators disagree")
     return ranked[0][0]

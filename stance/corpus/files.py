@@ -13,7 +13,7 @@ from typing import Any
 
 from stance.corpus.exports import Skipped, plain_record
 from stance.errors import DataError
-from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, read_records
+from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, missing, read_records, unused_name
 
 __all__ = ["Corpus", "CorpusColumns", "read_corpus", "write_corpus"]
 
@@ -27,7 +27,7 @@ class Corpus:
     documents, texts, labels
         For each sentence its document, itself, its label.
     contexts
-        The sentence before it in its document, or an empty string.
+        The sentence before it in its document, labelled or not, or an empty string.
     targets
         What the stance is about; empty strings where the corpus has one target.
     where
@@ -70,7 +70,12 @@ class Corpus:
             return tuple(values[i] for i in rows)
 
         return Corpus(
-            *(of(v) for v in (self.documents, self.texts, self.labels, self.contexts, self.targets, self.where)),
+            documents=of(self.documents),
+            texts=of(self.texts),
+            labels=of(self.labels),
+            contexts=of(self.contexts),
+            targets=of(self.targets),
+            where=of(self.where),
             columns={name: of(values) for name, values in self.columns.items()},
             skipped=self.skipped,
         )
@@ -87,9 +92,8 @@ class Corpus:
             raise DataError(f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}")
         rows = [i for i, found in enumerate(self.columns[column]) if str(found) == value]
         if not rows:
-            raise DataError(
-                f"no row of the corpus has {column} = {value!r}; found are {', '.join(sorted(set(map(str, self.columns[column]))))}"
-            )
+            values = ", ".join(sorted(set(map(str, self.columns[column]))))
+            raise DataError(f"no row of the corpus has {column} = {value!r}; found are {values}")
         return self.take(rows)
 
 
@@ -102,7 +106,7 @@ class CorpusColumns:
     text, label
         By default ``text`` and ``label``.
     document
-        By default ``document``; if there is none, each row is a document of its own.
+        By default ``document``; if there is none, each row is a document of its own, and so is a row without one.
     target, context
         What the stance is about, and the sentence before; by default none.
     """
@@ -150,19 +154,27 @@ def read_corpus(
     ['both', 'engage', 'none', 'terrorist']
     """
     columns = columns or CorpusColumns()
+    paths = [sources] if isinstance(sources, (str, Path)) else sources
     skipped: Counter[str] = Counter()
     rows: list[_Row] = []
-    for path in _files([sources] if isinstance(sources, (str, Path)) else sources):
+    stems: set[str] = set()
+    for path in _files(paths):
+        stem = unused_name(path.stem, stems)
         for where, record in read_records(path, TABLE_SUFFIXES[path.suffix.lower()], encoding=encoding):
+            why = "no label"
             try:
                 plain = plain_record(record, label=columns.label, annotator=annotator)
-                rows.append(_row(f"{path.name}:{where.rsplit(':', 1)[-1]}", where, plain, columns, path.stem))
             except Skipped as reason:
-                skipped[str(reason)] += 1
-    if not rows:
-        why = ", ".join(f"{n} rows: {reason}" for reason, n in skipped.items()) or "no rows"
+                why = str(reason)
+                plain = {**reason.record, (columns.label or "label"): None}
+            rows.append(_row(path.name, stem, where, plain, columns))
+            skipped[why] += not rows[-1].label
+    skipped = +skipped
+    if not any(row.label for row in rows):
+        reasons = ", ".join(f"{n} rows: {why}" for why, n in skipped.items()) or "no rows"
         raise DataError(
-            f"{', '.join(map(str, [sources] if isinstance(sources, (str, Path)) else sources))}: nothing labelled ({why})"
+            f"{', '.join(map(str, paths))}: nothing labelled ({reasons}); give rows a label, "
+            "or say which column holds it with --label-column"
         )
     return _corpus(rows, dict(skipped))
 
@@ -171,7 +183,9 @@ def _files(sources: Iterable[str | Path]) -> Iterator[Path]:
     for source in map(Path, sources):
         if source.is_dir():
             found = sorted(
-                p for p in source.rglob("*") if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith(".")
+                p
+                for p in source.rglob("*")
+                if p.suffix.lower() in TABLE_SUFFIXES and p.is_file() and not _hidden(p.relative_to(source))
             )
             if not found:
                 raise DataError(f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}")
@@ -186,8 +200,14 @@ def _files(sources: Iterable[str | Path]) -> Iterator[Path]:
             yield source
 
 
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A row; without a label it is only what the next one follows on."""
+
     document: str
     text: str
     label: str
@@ -197,53 +217,54 @@ class _Row:
     rest: dict[str, Any]
 
 
-def _row(place: str, where: str, record: Mapping[str, Any], columns: CorpusColumns, stem: str) -> _Row:
+def _row(name: str, stem: str, where: str, record: Mapping[str, Any], columns: CorpusColumns) -> _Row:
     rest = dict(record)
 
     def take(asked: str, usual: str, *, needed: bool) -> Any:
-        name = asked or usual
-        if name in rest:
-            return rest.pop(name)
+        column = asked or usual
+        if column in rest:
+            return rest.pop(column)
         if asked or needed:
             raise DataError(
-                f"{where}: no column {name!r}; there are {', '.join(map(str, record))}; name it with --{usual}-column"
+                f"{where}: no column {column!r}; there are {', '.join(map(str, record))}; name it with --{usual}-column"
             )
         return None
 
     text = take(columns.text, "text", needed=True)
     label = take(columns.label, "label", needed=True)
     document = take(columns.document, "document", needed=False)
-    target = take(columns.target, "target", needed=False) if columns.target else None
-    context = take(columns.context, "context", needed=False) if columns.context else None
-    if label is None or label != label or not str(label).strip():
-        raise Skipped("no label")
-    if not isinstance(text, str) or not text.strip():
-        what = f"a {type(text).__name__}" if text is not None and not isinstance(text, str) else "nothing"
-        raise DataError(f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label")
-    number = place.rsplit(":", 1)[-1]
+    target = take(columns.target, "target", needed=True) if columns.target else ""
+    context = take(columns.context, "context", needed=True) if columns.context else None
+    number = where.rsplit(":", 1)[-1]
     return _Row(
-        document=f"{stem}:{number}" if document is None else str(document),
-        text=text,
-        label=str(label).strip(),
-        context=None if context is None else str(context),
-        target="" if target is None else str(target),
-        where=place,
+        document=f"{stem}:{number}" if missing(document) else str(document),
+        text=_text(text, where, labelled=not missing(label)),
+        label="" if missing(label) else str(label).strip(),
+        context=("" if missing(context) else str(context)) if columns.context else None,
+        target="" if missing(target) else str(target),
+        where=f"{name}:{number}",
         rest=rest,
     )
 
 
+def _text(text: Any, where: str, *, labelled: bool) -> str:
+    if isinstance(text, str) and text.strip():
+        return text
+    if not labelled:
+        return ""
+    what = "nothing" if missing(text) else f"{text!r:.40}, which is no text"
+    raise DataError(f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label")
+
+
 def _corpus(rows: list[_Row], skipped: Mapping[str, int]) -> Corpus:
-    last: dict[str, str] = {}
-    contexts = []
-    for row in rows:
-        contexts.append(last.get(row.document, "") if row.context is None else row.context)
-        last[row.document] = row.text
+    contexts = tuple(context for row, context in zip(rows, _contexts(rows), strict=True) if row.label)
+    rows = [row for row in rows if row.label]
     names = dict.fromkeys(name for row in rows for name in row.rest)
     return Corpus(
         documents=tuple(row.document for row in rows),
         texts=tuple(row.text for row in rows),
         labels=tuple(row.label for row in rows),
-        contexts=tuple(contexts),
+        contexts=contexts,
         targets=tuple(row.target for row in rows),
         where=tuple(row.where for row in rows),
         columns={name: tuple(row.rest.get(name) for row in rows) for name in names},
@@ -251,25 +272,56 @@ def _corpus(rows: list[_Row], skipped: Mapping[str, int]) -> Corpus:
     )
 
 
+def _contexts(rows: Iterable[_Row]) -> list[str]:
+    """Return for each row what its file names as its context, or else the text before it in its document."""
+    last: dict[str, str] = {}
+    contexts = []
+    for row in rows:
+        contexts.append(last.get(row.document, "") if row.context is None else row.context)
+        last[row.document] = row.text or last.get(row.document, "")
+    return contexts
+
+
 def write_corpus(corpus: Corpus, path: str | Path) -> None:
     """Write a corpus as jsonl: document, text, label, target if there are any, then the other columns.
 
-    Contexts follow from the order of the rows and are not written. The file is written whole or not at all.
+    Contexts are written as ``context`` if they do not follow from the order of the rows. `read_corpus` reads targets
+    and contexts back if it is told so. The file is written whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If another column bears the name of one of these, or the file cannot be written.
     """
     path = Path(path)
+    own = _own_columns(corpus)
+    if clash := own.keys() & corpus.columns.keys():
+        raise DataError(f"{path}: the corpus has another column {min(clash)!r}; rename it in the file it comes from")
+    columns = own | dict(corpus.columns)
     made = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with made.open("w", encoding="utf-8") as file:
-            for i in range(len(corpus)):
-                row: dict[str, Any] = {
-                    "document": corpus.documents[i],
-                    "text": corpus.texts[i],
-                    "label": corpus.labels[i],
-                }
-                if any(corpus.targets):
-                    row["target"] = corpus.targets[i]
-                row |= {name: values[i] for name, values in corpus.columns.items()}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            for values in zip(*columns.values(), strict=True):
+                row = dict(zip(columns, values, strict=True))
+                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
         made.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}; name a file in a folder that exists") from error
     finally:
         made.unlink(missing_ok=True)
+
+
+def _own_columns(corpus: Corpus) -> dict[str, tuple[Any, ...]]:
+    columns: dict[str, tuple[Any, ...]] = {
+        "document": corpus.documents,
+        "text": corpus.texts,
+        "label": corpus.labels,
+    }
+    if any(corpus.targets):
+        columns["target"] = corpus.targets
+    last: dict[str, str] = {}
+    for document, text, context in zip(corpus.documents, corpus.texts, corpus.contexts, strict=True):
+        if context != last.get(document, ""):
+            return columns | {"context": corpus.contexts}
+        last[document] = text
+    return columns

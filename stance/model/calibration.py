@@ -77,6 +77,7 @@ class Calibrator:
             Fit one common slope (a temperature) and nothing else.
         """
         from scipy.optimize import minimize
+        from threadpoolctl import threadpool_limits
 
         k = scores.shape[1]
 
@@ -91,12 +92,13 @@ class Calibrator:
         high = np.full(len(start), 20.0)
         if not exclusive and not several:
             low[-1] = high[-1] = 0.0
-        best = minimize(
-            lambda theta: log_loss(unpack(theta).label_proba(scores, members), y),
-            start,
-            method="L-BFGS-B",
-            bounds=list(zip(low, high, strict=True)),
-        )
+        with threadpool_limits(limits=1):  # the problem is tiny, and its result shall not depend on threads
+            best = minimize(
+                lambda theta: log_loss(unpack(theta).label_proba(scores, members), y),
+                start,
+                method="L-BFGS-B",
+                bounds=list(zip(low, high, strict=True)),
+            )
         return unpack(np.round(best.x, 6))
 
     def as_dict(self) -> dict[str, Any]:

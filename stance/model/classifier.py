@@ -193,7 +193,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         progress: Callable[[int, int], None] | None,
     ) -> Scorer:
         """Choose `C` out of fold, calibrate and set thresholds there, and fit the final heads on everything."""
-        folds = self._folds(y, groups)
+        folds = self._folds(y, scorer.members[y], groups)
         grid = sorted({float(c) for c in self.C}) if folds else [_C_WITHOUT_FOLDS]
         heads = Heads(scorer, rows, y, self.n_jobs)
         jobs = [(c, train) for c in grid for train, _ in folds]
@@ -220,18 +220,22 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         coef, intercept = heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0]
         return replace(decided(scorer, scores[best], y, tune=self.tune_thresholds), coef=coef, intercept=intercept)
 
-    def _folds(self, y: NDArray[np.intp], groups: Sequence[Any]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Return grouped, stratified folds; none where a label has a single document."""
-        documents = [len({g for g, code in zip(groups, y, strict=True) if code == label}) for label in np.unique(y)]
+    def _folds(
+        self, y: NDArray[np.intp], truth: NDArray[np.bool_], groups: Sequence[Any]
+    ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Return grouped, stratified folds; none where a head would see one answer only on some training side."""
+        codes = np.unique(np.array(groups, dtype=str), return_inverse=True)[1]
+        answers = np.concatenate([truth, ~truth], axis=1)
+        documents = [len(np.unique(codes[column])) for column in answers.T if column.any()]
         n = min(self.folds, *documents)
         if n < 2:
             return []
         splitter = StratifiedGroupKFold(n_splits=n, shuffle=True, random_state=self.seed)
-        found = list(
-            splitter.split(np.zeros(len(y)), y, np.unique(np.array(groups, dtype=str), return_inverse=True)[1])
-        )
-        # a fold whose training side lacks a label would calibrate it to nothing
-        return found if all(len(np.unique(y[train])) == len(np.unique(y)) for train, _ in found) else []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a label in fewer documents than folds is well
+            found = list(splitter.split(np.zeros(len(y)), y, codes))
+        seen = answers.any(axis=0)
+        return found if all((answers[train].any(axis=0) == seen).all() for train, _ in found) else []
 
     # -- predicting --------------------------------------------------------------------------------------------------
 

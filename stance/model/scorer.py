@@ -106,9 +106,8 @@ class Scorer:
             chosen = (np.log(np.clip(label_proba, 1e-300, 1.0)) + np.array(self.thresholds)).argmax(axis=1)
             labels = [self.labels[i] for i in chosen]
         else:
-            labels = self._labels_of(positions)
-            index = {label: i for i, label in enumerate(self.labels)}
-            chosen = np.array([index[label] for label in labels], dtype=np.intp)
+            chosen = self._chosen(positions, label_proba)
+            labels = [self.labels[i] for i in chosen]
         return Prediction(labels, positions, label_proba, label_proba[np.arange(len(labels)), chosen])
 
     def _positions(self, label_proba: Floats) -> Floats:
@@ -118,11 +117,12 @@ class Scorer:
         summed: Floats = np.stack(columns, axis=1)
         return np.clip(summed, 0.0, 1.0, out=summed)
 
-    def _labels_of(self, positions: Floats) -> list[str]:
-        names = self.codebook.position_names
+    def _chosen(self, positions: Floats, label_proba: Floats) -> NDArray[np.intp]:
+        """Return the index of the label that the thresholds make; the likeliest where that is no known label."""
         yes = positions >= np.array(self.thresholds)
-        known = {
-            pattern: self.codebook.label_of(n for n, on in zip(names, pattern, strict=True) if on)
-            for pattern in map(tuple, np.unique(yes, axis=0).tolist())
-        }
-        return [known[tuple(row)] for row in yes.tolist()]
+        chosen = label_proba.argmax(axis=1)
+        for pattern in np.unique(yes, axis=0):
+            names = (name for name, on in zip(self.codebook.position_names, pattern, strict=True) if on)
+            if (label := self.codebook.label_of(names)) in self.labels:
+                chosen[(yes == pattern).all(axis=1)] = self.labels.index(label)
+        return chosen

@@ -6,12 +6,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from stance.errors import DataError, missing_extra
-from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, open_text, read_records
+from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, missing, open_text, read_records, unused_name
 
 __all__ = ["Columns", "Passage", "passages_of", "read_documents"]
 
@@ -68,7 +68,7 @@ class Columns:
         The text; by default the column ``text``, or the only column.
     document, target, speaker, context
         Its document, what the stance is about, who speaks, the sentence before; empty if there is no such column.
-        Without a document column each row is a document of its own.
+        Without a document column each row is a document of its own, and so is a row whose document is blank.
     """
 
     text: str = ""
@@ -92,7 +92,8 @@ def read_documents(
     Parameters
     ----------
     sources
-        Files, folders, or ``-`` for standard input. Folders are read through, all files of a known kind; the names of
+        Files, folders, or ``-`` for standard input. Folders are read through, all files of a known kind but those
+        that are hidden; two files of one name are two documents, the second with ``~2`` after its name. The names of
         UN General Debate files (``Session 72 - 2017/PAK_72_2017.txt``) give the speaker, session and year.
     columns
         For tables.
@@ -118,10 +119,11 @@ def read_documents(
     'moscow-format'
     """
     columns = columns or Columns()
+    taken: set[str] = set()
     for source in [sources] if isinstance(sources, (str, Path)) else sources:
         if str(source) == "-":
             stream = stdin or sys.stdin.buffer
-            origin = _Origin("standard input", "stdin", {})
+            origin = _Origin("standard input", unused_name("stdin", taken), {})
             yield from _read(stream, input_format or "txt", columns, encoding, origin, by_line=by_line)
             continue
         path = Path(source)
@@ -131,7 +133,7 @@ def read_documents(
                 raise DataError(
                     f"{file}: unknown kind of file {file.suffix!r}; say what it is, such as --input-format txt"
                 )
-            origin = _Origin(str(file), document, _from_name(file))
+            origin = _Origin(str(file), unused_name(document, taken), _from_name(file))
             yield from _read(file, kind, columns, encoding, origin, by_line=by_line)
 
 
@@ -140,16 +142,14 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
     if path.is_dir():
         found = False
         for folder, folders, names in os.walk(path, onerror=_raise):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 file = Path(folder, name)
                 if file.suffix.lower() in SUFFIXES and not name.startswith("."):
                     found = True
                     yield file, file.relative_to(path).with_suffix("").as_posix()
         if not found:
-            raise DataError(
-                f"{path}: no file of a known kind in this folder; known are {', '.join(SUFFIXES)}"
-            )
+            raise DataError(f"{path}: no file of a known kind in this folder; known are {', '.join(SUFFIXES)}")
     elif path.exists():
         yield path, path.stem
     else:
@@ -188,7 +188,8 @@ def _read(
         yield Passage(origin.document, text, origin.name, columns=origin.known)
     elif kind in TABLE_SUFFIXES.values():
         for where, record in read_records(source, kind, encoding=encoding, name=origin.name):
-            yield _passage(where, record, columns, origin)
+            own = f"{origin.document}:{where.rsplit(':', 1)[-1]}"
+            yield _passage(where, own, record, columns, origin.known)
     else:
         raise DataError(
             f"{origin.name}: unknown input format {kind!r}; known are {', '.join(sorted(set(SUFFIXES.values())))}"
@@ -206,26 +207,29 @@ def _lines(source: Path | BinaryIO, encoding: str, origin: _Origin) -> Iterator[
 
 def _no_binary(text: str, name: str) -> str:
     if "\0" in text:
-        raise DataError(f"{name}: it holds a null byte: this is a binary file, no text")
+        raise DataError(
+            f"{name}: it holds a null byte, as files that are no text do; if it is text, say --encoding utf-16-le"
+        )
     return text
 
 
-def _passage(where: str, record: Mapping[str, Any], columns: Columns, origin: _Origin) -> Passage:
+def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, known: dict[str, Any]) -> Passage:
+    """Return the passage of a row; ``own`` is its document if the row names none."""
     text_column = columns.text or _text_column(record, where)
-    for column in filter(
-        None, (text_column, columns.document, columns.target, columns.speaker, columns.context)
-    ):
+    for column in filter(None, (text_column, columns.document, columns.target, columns.speaker, columns.context)):
         if column not in record:
-            raise DataError(f"{where}: no column {column!r}; there are {', '.join(map(str, record))}")
-    rest = {**origin.known, **record}
+            raise DataError(
+                f"{where}: no column {column!r}; there are {', '.join(map(str, record))}; "
+                "say which you mean, such as with --text-column"
+            )
+    rest = {**known, **record}
     for used in {text_column, columns.document} - {""}:
         del rest[used]
     if columns.speaker and columns.speaker in rest:
         rest["speaker"] = rest.pop(columns.speaker)
+    document = record[columns.document] if columns.document else None
     return Passage(
-        document=str(record[columns.document])
-        if columns.document
-        else f"{origin.document}:{where.rsplit(':', 1)[-1]}",
+        document=own if missing(document) else str(document),
         text=_string(record[text_column], text_column, where),
         where=where,
         context=_string(record[columns.context], columns.context, where) if columns.context else None,
@@ -240,7 +244,8 @@ def _text_column(record: Mapping[str, Any], where: str) -> str:
     if len(record) == 1:
         return str(next(iter(record)))
     raise DataError(
-        f"{where}: no column 'text'; say which holds the text with --text-column, there are {', '.join(map(str, record))}"
+        f"{where}: no column 'text'; there are {', '.join(map(str, record)) or 'none'}; "
+        "say which holds the text with --text-column"
     )
 
 
@@ -249,7 +254,7 @@ def _string(value: Any, column: str, where: str) -> str:
     if value is None or value != value:  # NaN
         return ""
     if not isinstance(value, str):
-        raise DataError(f"{where}: column {column!r} holds a {type(value).__name__}, not text")
+        raise DataError(f"{where}: column {column!r} holds {value!r:.40}, not text; put it in quotation marks")
     return value
 
 
@@ -259,19 +264,15 @@ def _article(html: str, name: str) -> str:
         from trafilatura import bare_extraction
     except ImportError as error:
         raise missing_extra("reading html", "html") from error
-    found = bare_extraction(
-        html, include_comments=False, include_tables=False, with_metadata=True, favor_recall=True
-    )
-    body = (found.text or "") if found is not None else ""
-    if found is None or not body.strip():
+    found = bare_extraction(html, include_comments=False, include_tables=False, with_metadata=True, favor_recall=True)
+    body = getattr(found, "text", None) or ""
+    if not body.strip():
         raise DataError(f"{name}: no article found in this page; save its text to a .txt file")
-    title = (found.title or "").strip()
+    title = (getattr(found, "title", None) or "").strip()
     return body if not title or body.lstrip().startswith(title) else f"{title}\n{body}"
 
 
-def passages_of(
-    texts: Iterable[str | Mapping[str, Any]], columns: Columns | None = None
-) -> Iterator[Passage]:
+def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | None = None) -> Iterator[Passage]:
     """Yield passages of texts, or of records, that are in memory; without a document column they are numbered from 0.
 
     Raises
@@ -284,7 +285,6 @@ def passages_of(
         if isinstance(item, str):
             yield Passage(str(i), item, f"text {i}")
         elif isinstance(item, Mapping):
-            passage = _passage(f"record {i}", item, columns, _Origin("", "", {}))
-            yield passage if columns.document else replace(passage, document=str(i))
+            yield _passage(f"record {i}", str(i), item, columns, {})
         else:
             raise DataError(f"item {i} is a {type(item).__name__}; give texts, or records with a text")

@@ -10,12 +10,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from stance.errors import DataError, missing_extra
 
-__all__ = ["DEFAULT_ENCODING", "TABLE_SUFFIXES", "Record", "open_text", "read_records"]
+__all__ = ["DEFAULT_ENCODING", "TABLE_SUFFIXES", "Record", "missing", "open_text", "read_records", "unused_name"]
 
 TABLE_SUFFIXES = {
     ".csv": "csv",
@@ -28,6 +29,7 @@ TABLE_SUFFIXES = {
 }
 DEFAULT_ENCODING = "utf-8-sig"
 _PARQUET_ROWS = 4096
+_MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 Record = tuple[str, Mapping[str, Any]]
 """Where a record stands (``file:row``, from 1), and its fields."""
@@ -136,6 +138,32 @@ class _Decoder(io.TextIOBase):
             ) from error
 
 
+def missing(cell: Any) -> bool:
+    """Return whether a cell holds nothing: None, not-a-number, or a blank string.
+
+    Examples
+    --------
+    >>> missing(" "), missing(float("nan")), missing(0)
+    (True, True, False)
+    """
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+
+
+def unused_name(name: str, taken: set[str]) -> str:
+    """Return a name, numbered if it is taken, and take it: two files of one name are not one document.
+
+    Examples
+    --------
+    >>> taken = {"speech"}
+    >>> unused_name("speech", taken), unused_name("speech", taken)
+    ('speech~2', 'speech~3')
+    """
+    names = chain([name], (f"{name}~{n}" for n in count(2)))
+    found = next(made for made in names if made not in taken)
+    taken.add(found)
+    return found
+
+
 # -- formats ---------------------------------------------------------------------------------------------------------
 
 
@@ -202,15 +230,18 @@ def _jsonl(text: io.TextIOBase, name: str) -> Iterator[Record]:
                 f"{name}: line {number}: a {type(record).__name__}, not an object; "
                 'each line must be like {"text": ...}'
             )
-        _refuse_half_characters(record, line, f"{name}: line {number}")
+        if _MAYBE_HALF.search(line):
+            _refuse_half_characters(record, f"{name}: line {number}")
         yield f"{name}:{row}", record
 
 
 def _json(text: io.TextIOBase, name: str) -> Iterator[Record]:
     try:
-        records = json.loads(content := text.read())
+        content = text.read()
+        records = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: not JSON: {error}; if each line is an object, name the file .jsonl") from error
+    maybe_half = _MAYBE_HALF.search(content)
     if isinstance(records, dict):
         records = [records]
     for row, record in enumerate(records if isinstance(records, list) else [records], 1):
@@ -218,14 +249,13 @@ def _json(text: io.TextIOBase, name: str) -> Iterator[Record]:
             raise DataError(
                 f'{name}: item {row}: a {type(record).__name__}, not an object; each must be like {{"text": ...}}'
             )
-        _refuse_half_characters(record, content, f"{name}: item {row}")
+        if maybe_half:
+            _refuse_half_characters(record, f"{name}: item {row}")
         yield f"{name}:{row}", record
 
 
-def _refuse_half_characters(record: Any, source: str, where: str) -> None:
+def _refuse_half_characters(record: Any, where: str) -> None:
     r"""Refuse one half of a character, such as ``\ud83d`` of a cut emoji: no file can hold it as text."""
-    if not re.search(r"\\ud[89a-f]", source, re.IGNORECASE):
-        return
     try:
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -297,7 +297,7 @@ def test_a_model_may_be_named(model):
         ({"text": TALKS}, "single dict; give a sequence"),
         ([TALKS, 3], "item 1 is a int"),
         ([{"a": 1, "b": 2}], "record 0: no column 'text'"),
-        ([{"text": 3}], "record 0: column 'text' holds a int"),
+        ([{"text": 3}], "record 0: column 'text' holds"),
     ],
 )
 def test_what_cannot_be_read_is_told(model, documents, message):

@@ -25,7 +25,9 @@ from stance.text.readers import Columns
 
 ROOT = Path(stance.__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from stance.apps.cli import main; main()"]
-TEXT = 'Moscow hosted the Taliban, "for talks".\n\nThe café was\topen. Kill every one of the Taliban terrorists!'
+TEXT = (
+    'Moscow hosted the Taliban, "for talks".\n\nThe café was\topen. The Taliban are terrorists and must be destroyed.'
+)
 SECOND = "They met again.\r\nIt rained."
 RECORDS = [
     {"id": 1, "text": TEXT, "who": "Ann, of Kabul"},
@@ -148,7 +150,7 @@ def frame_rows(frame):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_input_gives_the_rows_of_python_in_every_format(kind, inputs, tmp_path):
     expected = frame_rows(stance.analyze(inputs[kind]))
-    assert len({row["label"] for row in expected}) >= (1 if kind == "html" else 2)
+    assert len({row["text"] for row in expected}) >= (2 if kind == "html" else 3)
     for output_format in FORMATS:
         file = tmp_path / f"rows.{output_format}"
         found = run("predict", inputs[kind], "-o", file)
@@ -275,7 +277,7 @@ def faulty(tmp_path):
         (["rows.csv", "--text-column", "said"], ["rows.csv:1", "'said'", "a, b"]),
         (["latin.txt"], ["latin.txt", "byte 7", "--encoding latin-1"]),
         (["good.txt", "--encoding", "martian"], ["martian"]),
-        (["null.txt"], ["null.txt", "binary"]),
+        (["null.txt"], ["null.txt", "null byte"]),
         (["image.txt"], ["image.txt"]),
         (["image.png"], ["image.png", "--input-format"]),
         (["broken.parquet"], ["broken.parquet", "parquet"]),

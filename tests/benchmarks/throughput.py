@@ -2,8 +2,8 @@
 
 Run ``python tests/benchmarks/throughput.py`` with the extra ``benchmark`` installed. Everything is measured in one run,
 in one process with one thread, in rounds that take turns, and the best round counts. Seconds are the processor's, which
-on an idle machine are those of the clock, and on a busy one leave out the waiting. The rivals are trained on the same sentences as the shipped model. That one is loaded anew in
-each round, because it remembers the words it has seen.
+on an idle machine are those of the clock, and on a busy one leave out the waiting. The rivals are trained on the same
+sentences as the shipped model. That one is loaded anew in each round, because it remembers the words it has seen.
 """
 
 from __future__ import annotations
@@ -111,10 +111,9 @@ def main() -> None:
         }
     )
     ours, *_ = best.values()
-    print(
-        f"{SENTENCES} sentences ({len(corpus)} of the corpus, repeated), one thread, processor time, best of {ROUNDS} rounds"
-    )
-    print(f"{'':<36}{'sentences/s':>12}{'stance is':>12}")
+    print(f"{SENTENCES} sentences ({len(corpus)} of the corpus, repeated); one thread, best of {ROUNDS} rounds,")
+    print("seconds of the processor; in the last column, how many times as fast as that row the first one is")
+    print(f"{'':<36}{'sentences/s':>12}{'ratio':>12}")
     for name, seconds in best.items():
         print(f"{name:<36}{SENTENCES / seconds:>12,.0f}{seconds / ours:>11.2f}x")
     example = str(shipped("data", "examples", "moscow-format.txt"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from stance.codebook import parse_codebook
 from stance.errors import ArtifactError, DataError
@@ -36,7 +37,8 @@ UNSEEN = ["Nobody wants this bridge!", "Öffnet die crossing 橋", "", "it raine
 
 def made(book, rows=ROWS):
     texts, labels = zip(*rows, strict=True)
-    classifier = StanceClassifier(codebook=book).fit(texts, labels)
+    with threadpool_limits(limits=1):  # BLAS threads over a dozen numbers cost ten times the work
+        classifier = StanceClassifier(codebook=book).fit(texts, labels)
     return StanceModel("made", {"": classifier.scorer_}, {"": Baselines.fit(texts, labels, book)}), classifier
 
 

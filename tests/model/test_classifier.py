@@ -211,6 +211,22 @@ def test_joined_positions_are_the_codebooks_label(combining):
     assert (model.predict_proba(TEXTS) == combining.predict_proba(TEXTS)).all()
 
 
+def test_three_positions_that_combine():
+    book = parse_codebook({"position": [{"name": name} for name in ("boat", "bridge", "tunnel")]})
+    words = {
+        "boat": "sail row",
+        "bridge": "span cross",
+        "tunnel": "dig bore",
+        "none": "rain fell",
+        "boat+tunnel": "sail dig",
+    }
+    texts = [f"{words[label]} {i}" for label in words for i in range(8)]
+    labels = [label for label in words for _ in range(8)]
+    model = StanceClassifier(codebook=book).fit(texts, labels)
+    assert model.predict(["sail row", "sail dig", "rain fell"]).tolist() == ["boat", "boat+tunnel", "none"]
+    assert model.predict(["sail span row cross dig bore"])[0] in model.classes_
+
+
 def test_few_documents_give_a_model_without_cross_validation():
     model = StanceClassifier(none_label="c").fit(["a a", "b b", "c c"], ["a", "b", "c"])
     assert model.cross_validated_ is None
