@@ -120,7 +120,7 @@ class Scorer:
     def _chosen(self, positions: Floats, label_proba: Floats) -> NDArray[np.intp]:
         """Return the index of the label that the thresholds make; the likeliest where that is no known label."""
         yes = positions >= np.array(self.thresholds)
-        chosen = label_proba.argmax(axis=1)
+        chosen: NDArray[np.intp] = label_proba.argmax(axis=1)
         for pattern in np.unique(yes, axis=0):
             names = (name for name, on in zip(self.codebook.position_names, pattern, strict=True) if on)
             if (label := self.codebook.label_of(names)) in self.labels:
