@@ -91,14 +91,10 @@ class Evaluation:
             **{f"Groups by {column}": _groups(found) for column, found in self.groups.items()},
         }
         title = textwrap.shorten(f"Evaluation of {self.model}", _WIDTH, placeholder="…")
-        return "\n\n".join(
-            [title, *(f"{name}\n{'-' * len(name)}\n{body}" for name, body in sections.items())]
-        )
+        return "\n\n".join([title, *(f"{name}\n{'-' * len(name)}\n{body}" for name, body in sections.items())])
 
 
-def evaluate(
-    corpus: Corpus, model: StanceModel | str | Path, *, draws: int = 1000, seed: int = 0
-) -> Evaluation:
+def evaluate(corpus: Corpus, model: StanceModel | str | Path, *, draws: int = 1000, seed: int = 0) -> Evaluation:
     """Measure a model on a corpus, with intervals by a bootstrap of documents.
 
     Parameters
@@ -186,9 +182,7 @@ def _by_group(
     found = {}
     for group in _in_order(values):
         inside = [value == group for value in values]
-        truth, answers, documents = (
-            list(compress(c, inside)) for c in (corpus.labels, said, corpus.documents)
-        )
+        truth, answers, documents = (list(compress(c, inside)) for c in (corpus.labels, said, corpus.documents))
         figures = measure(book, truth, answers, sorted({*truth, *answers}), documents, **bootstrap)
         found[group] = {k: figures[k] for k in ("n", "n_documents", "macro_f1_positions", "accuracy")}
     return found
@@ -203,9 +197,7 @@ def _groupings(corpus: Corpus) -> dict[str, list[str]]:
         "speaker": (given.get("speaker"), _name),
         "target": (corpus.targets if several else None, _name),
     }
-    found = {
-        k: [name(value) for value in values] for k, (values, name) in sources.items() if values is not None
-    }
+    found = {k: [name(value) for value in values] for k, (values, name) in sources.items() if values is not None}
     return {k: _pool(names, _MOST_SPEAKERS if k == "speaker" else None) for k, names in found.items()}
 
 
@@ -268,9 +260,7 @@ def _definitions(book: Codebook, overall: Mapping[str, Any]) -> dict[str, str]:
         "baselines": "the most frequent label of the training data; the most telling words of each position.",
     }
     if "favg" in overall:
-        found["Favg"] = (
-            f"(F1 of {' + F1 of '.join(positions)}) / 2: here the same as macro-F1 over positions."
-        )
+        found["Favg"] = f"(F1 of {' + F1 of '.join(positions)}) / 2: here the same as macro-F1 over positions."
     return found
 
 
@@ -317,9 +307,7 @@ def _calibration(found: Mapping[str, Any]) -> str:
         "log loss, nats": found["log_loss_nats"],
     }
     rows = [(name, _figure(figure, 3)) for name, figure in figures.items()]
-    rows += [
-        (f"ECE of {name}, equal width", f"{v:.3f}") for name, v in found["ece_equal_width_per_label"].items()
-    ]
+    rows += [(f"ECE of {name}, equal width", f"{v:.3f}") for name, v in found["ece_equal_width_per_label"].items()]
     bins = [
         (f"{b['above']:.2f} to {b['up_to']:.2f}", *(_cell(b[key]) for key in ("n", "confidence", "accuracy")))
         for b in found["reliability"]
@@ -338,9 +326,7 @@ def _baselines(found: Mapping[str, Mapping[str, Any]]) -> str:
     columns = {head: [f[key] for f in found.values()] for head, key in _FIGURES.items()}
     if all("mean_over_targets" in f.get("favg", {}) for f in found.values()):
         columns["Favg, mean over targets"] = [f["favg"]["mean_over_targets"] for f in found.values()]
-    rows = [
-        (name, *map(_cell, row)) for name, row in zip(found, zip(*columns.values(), strict=True), strict=True)
-    ]
+    rows = [(name, *map(_cell, row)) for name, row in zip(found, zip(*columns.values(), strict=True), strict=True)]
     ahead = {name: figures["model_ahead_by"] for name, figures in found.items()}
     lead = [(name, _figure(d, sign="+"), _cell(d["share_of_draws_above_0"])) for name, d in ahead.items()]
     head = ["", "model ahead by, in macro-F1 over positions", "share of draws above 0"]
@@ -370,9 +356,7 @@ def _figure(figure: Mapping[str, float | None], digits: int = 2, sign: str = "")
 
 
 def _paragraphs(texts: Mapping[str, str]) -> str:
-    return "\n".join(
-        textwrap.fill(f"{name}: {text}", _WIDTH, subsequent_indent="  ") for name, text in texts.items()
-    )
+    return "\n".join(textwrap.fill(f"{name}: {text}", _WIDTH, subsequent_indent="  ") for name, text in texts.items())
 
 
 def _table(head: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:

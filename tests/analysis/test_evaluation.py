@@ -50,15 +50,11 @@ class FakeModel:
         proba = np.repeat((1 - sure)[:, None] / (len(self.labels) - 1), len(self.labels), axis=1)
         proba[np.arange(len(said)), [self.labels.index(label) for label in said]] = sure
         book = self.codebook
-        has = np.array(
-            [[p in book.positions_of(label) for p in book.position_names] for label in self.labels]
-        )
+        has = np.array([[p in book.positions_of(label) for p in book.position_names] for label in self.labels])
         return Prediction(said, proba @ has.astype(float), proba, sure)
 
 
-def fake(
-    book: Codebook = BOOK, targets: Sequence[str] = ("",), labels: tuple[str, ...] | None = None
-) -> StanceModel:
+def fake(book: Codebook = BOOK, targets: Sequence[str] = ("",), labels: tuple[str, ...] | None = None) -> StanceModel:
     texts = [f"{WORDS.get(label, label)} {i}" for i in range(9) for label in book.labels]
     baselines = {target: Baselines.fit(texts, list(book.labels) * 9, book) for target in targets}
     return cast(StanceModel, FakeModel(book, labels or book.labels, baselines))
@@ -70,9 +66,7 @@ def corpus_of(n: int, book: Codebook = BOOK, seed: int = 0, n_documents: int = 4
     y = rng.choice(len(book.labels), size=n)
     said = np.where(rng.random(n) < 0.6, y, rng.choice(len(book.labels), size=n))
     labels = [book.labels[i] for i in y]
-    texts = tuple(
-        f"{book.labels[s]} {WORDS.get(label, label)}" for s, label in zip(said, labels, strict=True)
-    )
+    texts = tuple(f"{book.labels[s]} {WORDS.get(label, label)}" for s, label in zip(said, labels, strict=True))
     documents = tuple(f"d{i % n_documents}" for i in range(n))
     where = tuple(f"c.jsonl:{i}" for i in range(n))
     return Corpus(documents, texts, tuple(labels), ("",) * n, ("",) * n, where, columns)
@@ -179,9 +173,7 @@ class TestGroups:
     def test_have_the_figures_of_their_rows(self, evaluation: Evaluation) -> None:
         corpus = with_columns()
         rows = [i for i, genre in enumerate(corpus.columns["genre"]) if genre == "treaty"]
-        truth, said = (
-            [values[i] for i in rows] for values in (corpus.labels, fake().predict(corpus.texts).labels)
-        )
+        truth, said = ([values[i] for i in rows] for values in (corpus.labels, fake().predict(corpus.texts).labels))
         found = evaluation.groups["genre"]["treaty"]
         assert found["n"] == len(rows)
         assert found["n_documents"] == len({corpus.documents[i] for i in rows})
