@@ -18,7 +18,7 @@ from typing import Any
 from stance.errors import CodebookError
 from stance.shipped import shipped
 
-__all__ = ["Actor", "Bloc", "Codebook", "Position", "Target", "load_codebook", "parse_codebook"]
+__all__ = ["Actor", "Bloc", "Codebook", "Position", "Target", "codebook_of_labels", "load_codebook", "parse_codebook"]
 
 SCHEMA = 1
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -111,7 +111,7 @@ class Codebook:
     @property
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted; with three or more positions that combine, only those of one position and none."""
-        both = [self.both_label] if not self.exclusive and len(self.positions) == 2 else []
+        both = [self.label_of(self.position_names)] if not self.exclusive and len(self.positions) == 2 else []
         return tuple(sorted({*self.position_names, *filter(None, [self.none_label]), *both}))
 
     def label_of(self, positions: Iterable[str]) -> str:
@@ -151,6 +151,16 @@ class Codebook:
         if not set(parts) <= set(self.position_names):
             raise CodebookError(f"label {label!r} is not in the codebook; its labels are {', '.join(self.labels)}")
         return frozenset(parts)
+
+    def canonical(self, label: str) -> str:
+        """Return a label as the codebook writes it.
+
+        Examples
+        --------
+        >>> load_codebook().canonical("terrorist+engage")
+        'both'
+        """
+        return self.label_of(self.positions_of(label))
 
     def target(self, name: str) -> Target:
         """Return the target of that name, or one that is known by its name only."""
@@ -198,6 +208,26 @@ def load_codebook(path: str | Path | None = None) -> Codebook:
     return parse_codebook(data, str(path))
 
 
+def codebook_of_labels(labels: Iterable[str], none_label: str = "") -> Codebook:
+    """Return a codebook of labels that exclude each other, in the order given.
+
+    Raises
+    ------
+    CodebookError
+        If `none_label` is none of them.
+
+    Examples
+    --------
+    >>> codebook_of_labels(["AGAINST", "FAVOR", "NONE"], "NONE").position_names
+    ('AGAINST', 'FAVOR')
+    """
+    found = list(labels)
+    if none_label and none_label not in found:
+        raise CodebookError(f"none label {none_label!r} is none of the labels found: {', '.join(found)}")
+    positions = tuple(Position(label) for label in found if label != none_label)
+    return Codebook("Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label="")
+
+
 def parse_codebook(data: Mapping[str, Any], where: str = "codebook") -> Codebook:
     """Make a codebook of plain data; errors name the key.
 
@@ -216,7 +246,7 @@ def parse_codebook(data: Mapping[str, Any], where: str = "codebook") -> Codebook
             for t in top.tables("target")
         ),
         positions=tuple(
-            Position(p.take("name", str), p.take("definition", str, "").strip()) for p in top.tables("position")
+            Position(p.take("name", str), p.take("definition", str, "")) for p in top.tables("position")
         ),
         exclusive=top.take("exclusive", bool, False),
         none_label=top.take("none_label", str, "none"),
@@ -291,8 +321,11 @@ def _validate(book: Codebook, where: str) -> None:
     ):
         if twice := [name for name in found if list(found).count(name) > 1]:
             raise CodebookError(f"{where}: {kind} {twice[0]!r} stands there twice")
-    if clash := {book.none_label, book.both_label} & set(names):
+    both = [book.both_label] if not book.exclusive and len(names) == 2 and book.both_label else []
+    if clash := {book.none_label, *both} & set(names):
         raise CodebookError(f"{where}: {clash.pop()!r} is both a position and 'none_label' or 'both_label'")
+    if book.none_label in both:
+        raise CodebookError(f"{where}: 'none_label' and 'both_label' are both {book.none_label!r}")
     if not book.exclusive and any("+" in name for name in names):
         raise CodebookError(f"{where}: position names must not hold '+', which joins positions that combine")
     _validate_blocs(book, where)

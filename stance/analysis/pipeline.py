@@ -138,9 +138,9 @@ class _Sentence:
 
 def _sentences(passages: Iterable[Passage], *, pre_split: bool) -> Iterator[_Sentence]:
     """Yield the sentences of each passage, numbered through its document, each with the one before it."""
-    places: OrderedDict[str, tuple[int, str]] = OrderedDict()
+    places: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()
     for passage in passages:
-        number, before = places.pop(passage.document, (0, ""))
+        number, before = places.pop((passage.document, passage.target), (0, ""))
         before = before if passage.context is None else passage.context
         spans = _whole(passage.text) if pre_split else split_sentences(passage.text)
         for start, end in spans:
@@ -149,7 +149,7 @@ def _sentences(passages: Iterable[Passage], *, pre_split: bool) -> Iterator[_Sen
             number, before = number + 1, text
         if not spans:
             yield _Sentence(passage, None, passage.start, passage.start, "", before)
-        places[passage.document] = (number, before)
+        places[passage.document, passage.target] = (number, before)
         if len(places) > _REMEMBERED_DOCUMENTS:
             places.popitem(last=False)
 

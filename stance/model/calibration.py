@@ -200,9 +200,9 @@ class Abstention:
         errors = np.cumsum(~right[order])
         kept = np.unique(np.ceil(len(order) * np.arange(1, points + 1) / points).astype(int))
         return cls(
-            tuple(np.round(kept / len(order), 6).tolist()),
-            tuple(np.round(confidence[order][kept - 1], 6).tolist()),
-            tuple(np.round(errors[kept - 1] / kept, 6).tolist()),
+            tuple((kept / len(order)).tolist()),
+            tuple(confidence[order][kept - 1].tolist()),
+            tuple((errors[kept - 1] / kept).tolist()),
         )
 
     def least_confidence(self, *, coverage: float | None = None, max_risk: float | None = None) -> float:

@@ -15,12 +15,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from stance.codebook import Codebook, Position, Target
+from stance.codebook import Codebook, Target, codebook_of_labels
 from stance.errors import DataError
-from stance.model.calibration import Calibrator
+from stance.model.baselines import Baselines
+from stance.model.calibration import Abstention, Calibrator
 from stance.model.features import Features, FeatureSpec, Rows
 from stance.model.heads import Heads, calibrated, decided, nested
-from stance.model.scorer import Prediction, Scorer
+from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 
 __all__ = ["StanceClassifier"]
 
@@ -66,9 +67,11 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         Labels, sorted.
     scorer_ : Scorer
         The fitted classifier as data; saving writes this and nothing else.
+    baselines_ : Baselines
+        The most frequent label, and keywords: what the classifier must beat.
     cross_validated_ : Prediction or None
-        Predictions for the training texts by models, calibration and thresholds that had not seen their documents;
-        None if a label has too few documents for two folds.
+        Predictions for the training texts by models that had not seen their documents, with calibration and thresholds
+        from the other folds' scores. `C` is chosen on all folds, and the vocabulary on all texts. None if a label has too few documents for two folds.
     fold_of_ : ndarray of shape (n_samples,) or None
         The fold in which each text was held out.
     chosen_ : dict
@@ -149,15 +152,15 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         """
         texts = self._texts(X)
         labels = _labels(y, len(texts))
-        contexts = None if contexts is None else _matching(contexts, len(texts), "contexts")
-        groups = list(range(len(texts))) if groups is None else _matching(groups, len(texts), "groups")
+        contexts = None if contexts is None else as_column(contexts, len(texts), "contexts")
+        groups = list(range(len(texts))) if groups is None else as_column(groups, len(texts), "groups")
         if self.codebook is not None:  # "engage+terrorist" is "both"
-            labels = np.array([self.codebook.label_of(self.codebook.positions_of(str(label))) for label in labels])
+            labels = np.array([self.codebook.canonical(str(label)) for label in labels])
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"one class only: every label is {self.classes_[0]!r}; a classifier needs at least two")
-        book = self._codebook(self.classes_)
         names = tuple(map(str, self.classes_))
+        book = codebook_of_labels(names, self.none_label) if self.codebook is None else self.codebook
         spec = FeatureSpec(
             words=(self.words[0], self.words[1]),
             chars=(self.chars[0], self.chars[1]),
@@ -181,6 +184,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.cross_validated_: Prediction | None = None
         self.fold_of_: NDArray[np.intp] | None = None
         at = np.array([said.index(name) for name in names])[codes]
+        self.baselines_ = Baselines.fit(texts, [names[code] for code in codes], book)
         self.scorer_ = self._fit_heads(unfitted, rows, at, groups, progress)
         return self
 
@@ -218,7 +222,10 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         for i, (_, test) in enumerate(folds):
             self.fold_of_[test] = i
         coef, intercept = heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0]
-        return replace(decided(scorer, scores[best], y, tune=self.tune_thresholds), coef=coef, intercept=intercept)
+        right = np.array(self.cross_validated_.labels) == np.array(scorer.labels)[y]
+        abstention = Abstention.fit(self.cross_validated_.confidence, right)
+        made = decided(scorer, scores[best], y, tune=self.tune_thresholds)
+        return replace(made, coef=coef, intercept=intercept, abstention=abstention)
 
     def _folds(
         self, y: NDArray[np.intp], truth: NDArray[np.bool_], groups: Sequence[Any]
@@ -241,8 +248,9 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def predict(self, X: Sequence[str], contexts: Sequence[str] | None = None) -> NDArray[Any]:
         """Return the label of each text; parameters as in `fit`."""
-        prediction = self._predict(X, contexts)
-        return np.array(prediction.labels, dtype=self.classes_.dtype) if prediction.labels else self.classes_[:0]
+        said = self._predict(X, contexts).labels
+        index = {str(label): i for i, label in enumerate(self.classes_)}
+        return self.classes_[[index[label] for label in said]] if said else self.classes_[:0]
 
     def predict_proba(self, X: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
         """Return calibrated probabilities of the labels, shape (n, n_labels), columns as in `classes_`."""
@@ -268,32 +276,13 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def _predict(self, X: Sequence[str], contexts: Sequence[str] | None) -> Prediction:
         check_is_fitted(self)
         texts = self._texts(X)
-        return self.scorer_.predict(texts, None if contexts is None else _matching(contexts, len(texts), "contexts"))
+        return self.scorer_.predict(texts, None if contexts is None else as_column(contexts, len(texts), "contexts"))
 
     # -- input -------------------------------------------------------------------------------------------------------
 
     def _texts(self, X: Any) -> list[str]:
         """Return the texts of the input; the one place where input becomes texts."""
-        if isinstance(X, (str, bytes)):
-            raise DataError("X is a single string; give a sequence of texts, such as [text]")
-        if getattr(X, "ndim", 1) != 1 or hasattr(X, "columns"):
-            raise DataError(f"X has shape {X.shape}; give one column of texts, such as frame['text']")
-        texts = list(X)
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise DataError(f"X[{i}] is {text!r} of type {type(text).__name__}; texts must be strings")
-        return texts
-
-    def _codebook(self, classes: NDArray[Any]) -> Codebook:
-        names = [str(c) for c in classes]
-        if self.codebook is not None:
-            for name in names:
-                self.codebook.positions_of(name)
-            return self.codebook
-        if self.none_label and self.none_label not in names:
-            raise DataError(f"none_label {self.none_label!r} is none of the labels found: {', '.join(names)}")
-        positions = tuple(Position(name) for name in names if name != self.none_label)
-        return Codebook("labels of the corpus", positions, exclusive=True, none_label=self.none_label, both_label="")
+        return as_texts(X, "X")
 
     def _target(self, book: Codebook) -> Target:
         if self.target:
@@ -325,10 +314,3 @@ def _labels(y: Any, n: int) -> NDArray[Any]:
 def _log_odds(p: Floats) -> Floats:
     clipped = np.clip(p, _TINY, 1 - _TINY)
     return np.subtract(np.log(clipped), np.log1p(-clipped))
-
-
-def _matching(values: Any, n: int, name: str) -> list[Any]:
-    found = list(values)
-    if len(found) != n:
-        raise DataError(f"{n} texts but {len(found)} {name}")
-    return found

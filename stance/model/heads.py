@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from stance.model.calibration import Abstention, Calibrator, choose_offsets, choose_thresholds, log_loss
+from stance.model.calibration import Calibrator, choose_offsets, choose_thresholds, log_loss
 from stance.model.features import Rows
 from stance.model.scorer import Prediction, Scorer
 
@@ -99,16 +99,14 @@ def calibrated(scorer: Scorer, scores: Floats, y: NDArray[np.intp]) -> tuple[Sco
 
 
 def decided(scorer: Scorer, scores: Floats, y: NDArray[np.intp], *, tune: bool) -> Scorer:
-    """Return the scorer with calibration, thresholds and abstention curve from out-of-fold scores."""
+    """Return the scorer with calibration and thresholds from out-of-fold scores."""
     scorer, _ = calibrated(scorer, scores, y)
     first = scorer.decide(scores)
     if tune and scorer.codebook.exclusive:
         scorer = replace(scorer, thresholds=choose_offsets(first.label_proba, y))
     elif tune:
         scorer = replace(scorer, thresholds=choose_thresholds(first.positions, scorer.members[y]))
-    said = scorer.decide(scores)
-    right = np.array(said.labels) == np.array(scorer.labels)[y]
-    return replace(scorer, abstention=Abstention.fit(said.confidence, right))
+    return scorer
 
 
 def nested(scorer: Scorer, scores: Floats, y: NDArray[np.intp], folds: list[Any], *, tune: bool) -> Prediction:

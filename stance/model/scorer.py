@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stance.codebook import Codebook
+from stance.errors import DataError
 from stance.model.calibration import Abstention, Calibrator
 from stance.model.features import Features
 
-__all__ = ["Prediction", "Scorer"]
+__all__ = ["Prediction", "Scorer", "as_column", "as_texts"]
 
 Floats = NDArray[np.float64]
 _BATCH = 2048
@@ -126,3 +128,37 @@ class Scorer:
             if (label := self.codebook.label_of(names)) in self.labels:
                 chosen[(yes == pattern).all(axis=1)] = self.labels.index(label)
         return chosen
+
+
+def as_texts(values: Any, name: str = "texts") -> list[str]:
+    """Return a sequence of texts as a list.
+
+    Raises
+    ------
+    DataError
+        If it is a single string, a frame, or holds something that is no string; the message names the index.
+
+    Examples
+    --------
+    >>> as_texts(("a", "b"))
+    ['a', 'b']
+    """
+    if isinstance(values, (str, bytes)):
+        raise DataError(f"{name} is a single string; give a sequence of texts, such as [text]")
+    if getattr(values, "ndim", 1) != 1 or hasattr(values, "columns"):
+        raise DataError(f"{name} has shape {values.shape}; give one column of texts, such as frame['text']")
+    texts = list(values)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"{name}[{i}] is {text!r} of type {type(text).__name__}; texts must be strings")
+    return texts
+
+
+def as_column(values: Any, n: int, name: str) -> list[Any]:
+    """Return a sequence as a list; `DataError` if it is not as long as the texts."""
+    if isinstance(values, (str, bytes)):
+        raise DataError(f"{name} is a single string; give one for each text")
+    found = list(values)
+    if len(found) != n:
+        raise DataError(f"{n} texts but {len(found)} {name}")
+    return found
