@@ -245,9 +245,7 @@ def parse_codebook(data: Mapping[str, Any], where: str = "codebook") -> Codebook
             Target(t.take("name", str), t.take("description", str, ""), *(t.names(k) for k in _TARGET_LISTS))
             for t in top.tables("target")
         ),
-        positions=tuple(
-            Position(p.take("name", str), p.take("definition", str, "")) for p in top.tables("position")
-        ),
+        positions=tuple(Position(p.take("name", str), p.take("definition", str, "")) for p in top.tables("position")),
         exclusive=top.take("exclusive", bool, False),
         none_label=top.take("none_label", str, "none"),
         both_label=top.take("both_label", str, "both"),

@@ -7,14 +7,14 @@ import textwrap
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import compress, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from stance.codebook import Codebook
 from stance.corpus.files import Corpus
-from stance.errors import DataError
+from stance.errors import CodebookError, DataError
 from stance.model.metrics import measure, paired_difference
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def evaluate(corpus: Corpus, model: StanceModel | str | Path, *, draws: int = 10
         from stance.model.artifact import load_model
 
         model = load_model(model)
+    corpus = replace(corpus, labels=tuple(_canonical(label, model.codebook) for label in corpus.labels))
     _require_labels(corpus.labels, model.labels)
     targets = corpus.targets if any(corpus.targets) else None
     prediction = model.predict(corpus.texts, corpus.contexts, targets)
@@ -139,6 +140,14 @@ def evaluate(corpus: Corpus, model: StanceModel | str | Path, *, draws: int = 10
         for name, values in _groupings(corpus).items()
     }
     return Evaluation(model.name, book, overall, baselines, groups)
+
+
+def _canonical(label: str, book: Codebook) -> str:
+    """Return a label as the codebook writes it; one that is none of its comes back for `_require_labels`."""
+    try:
+        return book.canonical(label)
+    except CodebookError:
+        return label
 
 
 def _require_labels(found: Sequence[str], labels: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from stance.codebook import Codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.baselines import Baselines
 from stance.model.card import render_card
-from stance.model.scorer import Prediction, Scorer
+from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_scorer, write_scorer
 from stance.shipped import shipped
 
@@ -101,14 +101,14 @@ class StanceModel:
         >>> load_model().predict(["We must negotiate with the Taliban."]).labels
         ['engage']
         """
-        if isinstance(texts, str):
-            raise DataError("texts is a single string; give a sequence of texts, such as [text]")
+        texts = as_texts(texts)
+        n = len(texts)
+        contexts = None if contexts is None else as_texts(as_column(contexts, n, "contexts"), "contexts")
+        targets = None if targets is None else as_column(targets, n, "targets")
         if targets is not None:
             self.check_targets(targets)
         if targets is None or len(self.scorers) == 1:
             return self._only().predict(texts, contexts)
-        if len(targets) != len(texts):
-            raise DataError(f"{len(texts)} texts but {len(targets)} targets")
         k = len(self.codebook.positions)
         labels = [""] * len(texts)
         positions, confidence = np.zeros((len(texts), k)), np.zeros(len(texts))
@@ -246,7 +246,7 @@ def _write(model: StanceModel, folder: Path) -> None:
     data = {
         "schema": SCHEMA,
         "about": dict(model.about),
-        "codebook": model.codebook.as_dict(),
+        "codebook": parse_codebook(model.codebook.as_dict()).as_dict(),
         "codebook_fingerprint": model.codebook.fingerprint,
         "targets": targets,
         "files": {"README.md": _sha256(folder / "README.md")},
@@ -333,26 +333,19 @@ def _from_pickle(path: Path) -> StanceModel:
         raise ArtifactError(f"{path}: it holds {what}: {error}") from error
     if not isinstance(classifiers, dict) or not classifiers:
         raise ArtifactError(f"{path}: it holds {what}")
-    if not all(hasattr(c, "scorer_") for c in classifiers.values()):
+    if not all(hasattr(c, "scorer_") and hasattr(c, "baselines_") for c in classifiers.values()):
         raise ArtifactError(f"{path}: it holds {what}")
-    baselines = {
-        t: Baselines(
-            c.scorer_.labels[0],
-            dict.fromkeys(c.scorer_.codebook.position_names, ()),
-            dict.fromkeys(c.scorer_.codebook.position_names, 1),
-        )
-        for t, c in classifiers.items()
-    }
-    return StanceModel(path.stem, {t: c.scorer_ for t, c in classifiers.items()}, baselines, {"pickle": path.name})
+    scorers = {target: classifier.scorer_ for target, classifier in classifiers.items()}
+    baselines = {target: classifier.baselines_ for target, classifier in classifiers.items()}
+    return StanceModel(path.stem, scorers, baselines, {"pickle": path.name})
 
 
 def _folder(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path)
+    path, names = Path(name_or_path), shipped_models()
+    if isinstance(name_or_path, str) and name_or_path in names:  # a folder of that name is ./fast, or a Path
+        return shipped("models", name_or_path)
     if (path / "model.json").is_file():
         return path
-    names = shipped_models()
-    if str(name_or_path) in names:
-        return shipped("models", str(name_or_path))
     if path.is_file() and path.suffix in {".joblib", ".pkl", ".pickle"}:
         raise ArtifactError(
             f"{path} is a pickle, which can run code; to use one that you trust: "

@@ -71,7 +71,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         The most frequent label, and keywords: what the classifier must beat.
     cross_validated_ : Prediction or None
         Predictions for the training texts by models that had not seen their documents, with calibration and thresholds
-        from the other folds' scores. `C` is chosen on all folds, and the vocabulary on all texts. None if a label has too few documents for two folds.
+        from the other folds' scores. `C` is chosen on all folds, and the vocabulary on all texts. None if a label has
+        too few documents for two folds.
     fold_of_ : ndarray of shape (n_samples,) or None
         The fold in which each text was held out.
     chosen_ : dict

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stance
-from stance.codebook import Codebook, Position
+from stance.codebook import Codebook, codebook_of_labels
 from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.artifact import StanceModel
@@ -51,7 +51,8 @@ def train(
     """Train a classifier for each target of a corpus.
 
     Rows whose column ``split`` says ``test`` are not trained on; the model is measured on them. On the others it is
-    measured by cross-validation, in which regularisation, calibration and thresholds come from the other folds.
+    measured by cross-validation: models, calibration and thresholds come from the other folds; the strength of
+    regularisation is chosen on all folds, and the vocabulary is that of all training texts.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def train(
         classifiers[target].fit(
             part.texts, _canonical(part, book), contexts=part.contexts, groups=part.documents, progress=shown
         )
-        baselines[target] = Baselines.fit(part.texts, _canonical(part, book), book)
+        baselines[target] = classifiers[target].baselines_
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
     model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines)
     facts = {
@@ -120,17 +121,18 @@ def out_of_fold(
     for i, target in enumerate(corpus.target_names):
         rows = [j for j, t in enumerate(corpus.targets) if t == target]
         part = corpus.take(rows)
-        if len(set(part.labels)) < 2:
+        if len(set(_canonical(part, codebook))) < 2:
             continue
         classifier = _classifier(codebook, target, seed, jobs)
         shown = _nth(progress, i, len(corpus.target_names))
         classifier.fit(part.texts, part.labels, contexts=part.contexts, groups=part.documents, progress=shown)
         if classifier.cross_validated_ is None:
             continue
-        at = [k for k, label in enumerate(classifier.scorer_.labels) if label in labels]
-        columns = [labels.index(classifier.scorer_.labels[k]) for k in at]
+        known = classifier.scorer_.labels
         proba[rows] = 0.0
-        proba[np.ix_(rows, columns)] = classifier.cross_validated_.label_proba[:, at]
+        for column, label in enumerate(labels):  # "engage+terrorist" and "both" are one label
+            if (name := codebook.canonical(label)) in known:
+                proba[rows, column] = classifier.cross_validated_.label_proba[:, known.index(name)]
     return None if np.isnan(proba).all() else proba / proba.sum(axis=1, keepdims=True)
 
 
@@ -138,10 +140,7 @@ def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = ""
     """Return the codebook, or one made of the corpus's labels; labels that are not in it raise `DataError`."""
     found = sorted(set(corpus.labels))
     if codebook is None:
-        if none_label and none_label not in found:
-            raise DataError(f"--none-label {none_label!r} is none of the labels found: {', '.join(found)}")
-        positions = tuple(Position(label) for label in found if label != none_label)
-        return Codebook("Labels of the corpus", positions, exclusive=True, none_label=none_label, both_label="")
+        return codebook_of_labels(found, none_label)
     for label in found:
         try:
             codebook.positions_of(label)
@@ -184,7 +183,7 @@ def _classifier(book: Codebook, target: str, seed: int, jobs: int | None) -> Sta
 
 def _canonical(corpus: Corpus, book: Codebook) -> list[str]:
     """Return the labels as the codebook writes them (``engage+terrorist`` is ``both``)."""
-    return [book.label_of(book.positions_of(label)) for label in corpus.labels]
+    return list(map(book.canonical, corpus.labels))
 
 
 def _nth(progress: Progress | None, i: int, n: int) -> Progress | None:

@@ -26,6 +26,17 @@ _TIME = re.compile(r"\b[ap]\.m\.$", re.IGNORECASE)
 _AFTER_TIME = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|[A-Z]{2,4}\b|local|GMT|on\b|Eastern|Moscow|Kabul")
 _TITLES = re.compile(r"\b(?:amb|hon|messrs|mme|brig|maj|adm|lt|sgt|capt|cmdr|col|supt|rev|msgr)\.$", re.IGNORECASE)
 _STARTS_LOW = re.compile(r"[\"'”’)\]]*\s*[a-zà-öø-ÿа-я]")
+# How much of the end of a sentence is looked at; no abbreviation is longer.
+_TAIL = 12
+_STOP = re.compile(r"[.!?…][\"'”’»)\]]*$")
+_QUOTE_OR_DOTS = re.compile(r"(?:[\"'”’»]|…\.?|\.\s*\.)[)\]]*$")
+# Abbreviations that are everyday words as well, so that a small letter after them tells nothing.
+_WORDS_TOO = re.compile(r"\b(?:no|arts?|add|figs?|annex|doc|rev)\.$", re.IGNORECASE)
+# The number of an item is no sentence.
+_MARKER = re.compile(r"\W*(?:\d+|[a-z]|[ivx]+)\W*", re.IGNORECASE)
+# The first letter that a writer chose to make a capital or not.
+_NAME = r"[A-Z][\w.’'-]*"
+_START = re.compile(rf"[\"'“‘«(\[]*(?:{_NAME}(?: {_NAME}){{0,2}}:\s+)?[\"'“‘«(\[]*(?!I\b)([^\W\d_])")
 # An abbreviation that ends a sentence is told by the word after it.
 _AFTER_COUNTRY = re.compile(
     r"\b(?:U\.S|U\.K|U\.N|U\.S\.A|D\.C)\.[\"”’']?\s+(?=(?:The|He|She|They|We|But|And|Nobody|No one|This|That|"
@@ -93,6 +104,7 @@ def paragraphs(text: str, *, wrapped: bool | None = None) -> Iterator[Span]:
     width = _width(lines)
     begin: int | None = None
     end = 0
+    previous = ""
     for a, b in lines:
         line = text[a:b]
         if line.isspace():
@@ -100,11 +112,11 @@ def paragraphs(text: str, *, wrapped: bool | None = None) -> Iterator[Span]:
                 yield begin, end
             begin = None
             continue
-        if begin is not None and (_BULLET.match(line) or _is_short_end(text[begin:end], width)):
+        if begin is not None and (_BULLET.match(line) or _is_short_end(previous, width)):
             yield begin, end
             begin = None
         begin = a if begin is None else begin
-        end = b
+        end, previous = b, line
     if begin is not None:
         yield begin, end
 
@@ -126,18 +138,21 @@ def _width(lines: list[Span]) -> int:
     return lengths[int(0.9 * (len(lengths) - 1))]
 
 
-def _is_short_end(paragraph: str, width: int) -> bool:
-    """Tell whether a paragraph ends here: its last line ends a sentence and leaves a good part of the width free."""
-    last = re.split(r"[\r\n]", paragraph.rstrip())[-1]
+def _is_short_end(line: str, width: int) -> bool:
+    """Tell whether a paragraph ends with this line: it ends a sentence and leaves a good part of the width free."""
+    last = line.rstrip()
     return len(last) < 0.7 * width and _ENDS.search(last) is not None
 
 
 def _sentences(body: str) -> Iterator[Span]:
     """Yield the sentences of a paragraph, whose line ends are blanks by now."""
+    pieces = list(_pieces(body))
+    capitals = _has_capitals(body, pieces)
     begin: int | None = None
     end = 0
-    for a, b in _pieces(body):
-        if begin is not None and _belongs(body[begin:end], body[a:b]):
+    for a, b in pieces:
+        # The tail and not the whole sentence, which would be copied again at every piece that is added to it.
+        if begin is not None and _belongs(body[max(begin, end - _TAIL) : end], end - begin, body[a:b], capitals):
             end = b
             continue
         if begin is not None:
@@ -159,15 +174,39 @@ def _pieces(body: str) -> Iterator[Span]:
                 yield at, at + len(stripped)
 
 
-def _belongs(before: str, after: str) -> bool:
-    """Tell whether a piece goes on with the sentence before it."""
-    if _STARTS_LOW.match(after) and not _BULLET.match(after):
-        return before[-1] not in ";:" or len(before) < 4
+def _has_capitals(body: str, pieces: list[Span]) -> bool:
+    """Tell whether a paragraph begins its sentences with capitals: at least as often as with small letters.
+
+    Chat and machine transcripts do not, and there a small letter after a full stop does begin a sentence. A piece after
+    an abbreviation is no evidence, nor is the word "I", nor the name of a speaker.
+    """
+    high = low = 0
+    for (begin, end), (a, b) in zip(pieces[:-1], pieces[1:], strict=True):
+        tail = body[max(begin, end - _TAIL) : end]
+        start = _START.match(body, a, b)
+        if start is not None and _STOP.search(tail) and not _GOES_ON.search(tail):
+            high += start[1].isupper()
+            low += start[1].islower()
+    return high > 0 and high >= low
+
+
+def _belongs(tail: str, length: int, after: str, capitals: bool) -> bool:
+    """Tell whether a piece goes on with the sentence before it, of which the tail and the length are given."""
+    if _STARTS_LOW.match(after) and not _BULLET.match(after) and (capitals or _is_open(tail, length)):
+        return tail[-1] not in ";:" or length < 4
     if not any(c.isalnum() for c in after):
         return True
-    tail = before[-12:]
     if _TIME.search(tail):
         return _AFTER_TIME.match(after) is not None
     if not _GOES_ON.search(tail):
         return False
     return _TITLES.search(tail) is not None or _A_NUMBER.match(after) is not None
+
+
+def _is_open(tail: str, length: int) -> bool:
+    """Tell whether a sentence that ends so goes on before a small letter even in a text that has no capitals."""
+    if _STOP.search(tail) is None or _QUOTE_OR_DOTS.search(tail) is not None:
+        return True
+    if _GOES_ON.search(tail) is not None:
+        return _WORDS_TOO.search(tail) is None and _TIME.search(tail) is None
+    return length <= _TAIL and _MARKER.fullmatch(tail) is not None

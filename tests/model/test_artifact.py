@@ -343,7 +343,7 @@ HOSTILE = {
     "endless n-grams": (first(features={"words": [1, 10**9]}), "lengths of n-grams"),
     "labels of nobody": (first(labels=["a", "b", "c", "d"]), "not in the codebook"),
     "labels missing": (first(labels=["build", "none", "refuse"]), "the codebook's are both, build, none, refuse"),
-    "labels unsorted": (first(labels=["refuse", "none", "build", "both"]), "sorted"),
+    "labels twice": (first(labels=["both", "both", "none", "refuse"]), "different"),
     "tampered codebook": (lambda f: change(f, lambda d: rename_position(d)), "codebook is not the one"),
     "other codebook": (other_codebook, "not in the codebook"),
     "codebook no table": (lambda f: change(f, lambda d: d.update(codebook=[])), "not a model of this schema"),
@@ -536,3 +536,24 @@ def test_a_figure_that_is_no_number_is_a_bug_and_leaves_nothing(model, tmp_path)
     with pytest.raises(ValueError, match="JSON compliant"):
         save_model(dataclasses.replace(model, about={"score": float("nan")}), tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shipped_name_is_the_shipped_model_wherever_it_is_called(tmp_path, monkeypatch):
+    (tmp_path / "fast").mkdir()
+    (tmp_path / "fast" / "model.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert load_model("fast").codebook.position_names == ("engage", "terrorist")
+    with pytest.raises(ArtifactError, match="schema"):
+        load_model("./fast/")
+
+
+def test_a_shuffled_column_keeps_its_rows():
+    import pandas as pd
+
+    model = load_model("fast")
+    column = pd.Series(["Talk to the Taliban.", "It rained.", "The Taliban are terrorists."], index=[2, 0, 1])
+    assert model.predict(column).labels == model.predict(column.tolist()).labels
+    with pytest.raises(DataError, match="3 texts but 1 contexts"):
+        model.predict(column, ["x"])
+    with pytest.raises(DataError, match=r"texts\[0\] is None"):
+        model.predict([None])

@@ -194,7 +194,7 @@ def test_labels_must_fit():
         StanceClassifier().fit(["a b", "c d"], ["x"])
     with pytest.raises(ValueError, match="'maybe' is not in the codebook"):
         StanceClassifier(codebook=parse_codebook(BRIDGE)).fit(TEXTS, ["maybe", *LABELS[1:]])
-    with pytest.raises(DataError, match="none_label 'NONE'"):
+    with pytest.raises(ValueError, match="none label 'NONE'"):
         StanceClassifier(none_label="NONE").fit(TEXTS, LABELS)
 
 
@@ -203,6 +203,11 @@ def test_numbers_as_labels_keep_their_order():
     model = StanceClassifier(folds=2).fit(texts, list(range(12)) * 3)
     assert model.predict(texts[:12]).tolist() == list(range(12))
     assert model.predict_proba(texts[:12]).argmax(axis=1).tolist() == list(range(12))
+
+
+def test_truth_values_as_labels():
+    model = StanceClassifier(folds=2).fit(["good good", "bad bad"] * 4, [True, False] * 4)
+    assert model.predict(["good", "bad"]).tolist() == [True, False]
 
 
 def test_joined_positions_are_the_codebooks_label(combining):

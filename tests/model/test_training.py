@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from stance.codebook import parse_codebook
 from stance.corpus.files import Corpus
-from stance.errors import DataError
+from stance.errors import DataError, StanceError
 from stance.model.artifact import load_model, save_model
 from stance.model.card import render_card
 from stance.model.metrics import measure
@@ -184,7 +184,7 @@ def test_without_a_codebook_the_labels_found_exclude_each_other():
         assert said.labels == ["for", "none"]
         assert said.positions.shape == (2, width)
         np.testing.assert_allclose(said.label_proba.sum(axis=1), 1)
-    with pytest.raises(DataError, match="--none-label 'NONE' is none of the labels found: against, for, none"):
+    with pytest.raises(StanceError, match="none label 'NONE' is none of the labels found: against, for, none"):
         train(corpus, none_label="NONE")
 
 

@@ -11,7 +11,18 @@ import click
 if TYPE_CHECKING:
     from stance.corpus.files import Corpus
 
-__all__ = ["column_options", "corpus_of", "corpus_options", "format_option", "model_option", "progress_bar"]
+__all__ = [
+    "FORMATS",
+    "codebook_options",
+    "column_options",
+    "corpus_of",
+    "corpus_options",
+    "format_option",
+    "jobs_option",
+    "model_option",
+    "progress_bar",
+    "seed_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,6 +60,11 @@ column_options = _all(
 label_options = _all(
     click.option("--label-column", default="", metavar="NAME", help="Column with the label.  [default: label]"),
     click.option("--annotator", default="", metavar="NAME", help="Whose labels to take, where there are several."),
+)
+
+corpus_options = _all(column_options, label_options)
+
+codebook_options = _all(
     click.option(
         "--codebook",
         type=click.Path(path_type=Path),
@@ -57,7 +73,26 @@ label_options = _all(
     click.option("--none-label", default="", metavar="NAME", help="Without a codebook: the label of no position."),
 )
 
-corpus_options = _all(column_options, label_options)
+
+def _refuse_no_jobs(_: click.Context, __: click.Parameter, jobs: int) -> int:
+    if jobs == 0:
+        raise click.BadParameter("0 processes do nothing; give 1 or more, or -1 for one a core")
+    return jobs
+
+
+jobs_option = click.option(
+    "--jobs",
+    type=int,
+    default=-1,
+    callback=_refuse_no_jobs,
+    help="Processes; the result does not depend on it.  [default: one a core]",
+)
+
+
+def seed_option(decides: str) -> Callable[[F], F]:
+    """Return the option ``--seed``; its help says what the seed decides."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=decides)
+
 
 format_option = click.option(
     "--format",
@@ -67,8 +102,11 @@ format_option = click.option(
 )
 
 
-def corpus_of(sources: tuple[str, ...], options: dict[str, Any]) -> Corpus:
-    """Read the corpus that the shared options describe; say on standard error how many rows have no label."""
+def corpus_of(sources: tuple[str, ...], options: dict[str, Any], *, lenient: bool = False) -> Corpus:
+    """Read the corpus that the shared options describe; say on standard error how many rows have no label.
+
+    `lenient` keeps labelled rows without text, for a check to find.
+    """
     from stance.corpus.files import CorpusColumns, read_corpus
 
     columns = CorpusColumns(
@@ -78,7 +116,13 @@ def corpus_of(sources: tuple[str, ...], options: dict[str, Any]) -> Corpus:
         target=options["target_column"],
         context=options["context_column"],
     )
-    corpus = read_corpus(sources, columns=columns, encoding=options["encoding"], annotator=options["annotator"])
+    corpus = read_corpus(
+        sources,
+        columns=columns,
+        encoding=options["encoding"],
+        annotator=options["annotator"],
+        lenient=lenient,
+    )
     if corpus.skipped:
         reasons = ", ".join(f"{n} row{'s' * (n != 1)}: {reason}" for reason, n in sorted(corpus.skipped.items()))
         click.echo(f"stance: left out {reasons}", err=True)

@@ -14,23 +14,37 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from stance.apps.cli.options import FORMATS
 from stance.errors import DataError, missing_extra
+
+if TYPE_CHECKING:
+    from stance.codebook import Codebook
 
 __all__ = ["check_file", "write_rows"]
 
 Row = Mapping[str, Any]
-_COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "red")
+_COLOURS = ("cyan", "yellow", "green", "blue", "red", "bright_green")
+_OF_SEVERAL = "magenta"
+_ABSTAINED, _BLANK = "abstained", "(blank)"
 _PART = 4096
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def write_rows(rows: Iterable[Row], fixed: list[str], output_format: str | None, output: Path | None) -> None:
+def write_rows(
+    rows: Iterable[Row],
+    fixed: list[str],
+    output_format: str | None,
+    output: Path | None,
+    *,
+    codebook: Codebook,
+) -> None:
     """Write rows to a file, or to standard output.
 
     Parameters
@@ -43,6 +57,13 @@ def write_rows(rows: Iterable[Row], fixed: list[str], output_format: str | None,
         One of the formats; by default the file's suffix decides, else a table on a terminal and jsonl in a pipe.
     output
         A file, written beside its place and moved there when complete; by default, or if ``-``, standard output.
+    codebook
+        The model's; a table takes the width and the colour of labels from it.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written, its suffix names no format and none is given, or the rows do not fit the format.
     """
     output = None if output == Path("-") else output
     chosen = output_format or _format_of(output)
@@ -52,22 +73,36 @@ def write_rows(rows: Iterable[Row], fixed: list[str], output_format: str | None,
         with _replaced(output) as path:
             _write_parquet(rows, fixed, path)
         return
+    write = partial(_write_table, codebook=codebook) if chosen == "table" else _WRITERS[chosen]
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # what is no character (half a surrogate pair out of JSON) becomes a question mark, in every format
             sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="replace")
-        _WRITERS[chosen](rows, fixed, sys.stdout)
+        write(rows, fixed, sys.stdout)
         sys.stdout.flush()
         return
     with _replaced(output) as path, path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        _WRITERS[chosen](rows, fixed, file)
+        write(rows, fixed, file)
 
 
 def _format_of(output: Path | None) -> str:
-    if output is not None:
-        suffix = output.suffix.lstrip(".").lower()
-        return suffix if suffix in {*_WRITERS, "parquet"} else "jsonl"
-    return "table" if sys.stdout.isatty() else "jsonl"
+    """Return the format that a file's suffix names; one without a suffix, such as a named pipe, is as standard output.
+
+    Raises
+    ------
+    DataError
+        If the suffix names none: another program would take the file for what it is not.
+    """
+    if output is None:
+        return "table" if sys.stdout.isatty() else "jsonl"
+    suffix = output.suffix.lower()
+    known = {**{f".{name}": name for name in FORMATS}, ".ndjson": "jsonl", ".tab": "tsv", "": "jsonl"}
+    if suffix not in known:
+        raise DataError(
+            f"{output}: {suffix!r} names no format to write; name the file .csv, .tsv, .jsonl or .parquet, "
+            "or say which one with --format"
+        )
+    return known[suffix]
 
 
 def check_file(output: Path) -> None:
@@ -127,12 +162,26 @@ def _write_csv(rows: Iterable[Row], fixed: list[str], file: IO[str], delimiter: 
     for row in rows:
         if writer is None:
             names = list(dict.fromkeys([*fixed, *row]))
-            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+            writer = csv.writer(_UnixLines(file), delimiter=delimiter)
             writer.writerow(names)
         _refuse_new(row, names)
         writer.writerow([_cell(row.get(name)) for name in names])
     if writer is None:
-        csv.writer(file, delimiter=delimiter, lineterminator="\n").writerow(fixed)
+        csv.writer(_UnixLines(file), delimiter=delimiter).writerow(fixed)
+
+
+class _UnixLines:
+    """A file whose rows end in a line feed.
+
+    Before Python 3.13 `csv.writer` quotes only those of carriage return and line feed that end its rows; a cell with
+    the other one would not be read back. So rows end in both there, and lose the first here.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 def _write_tsv(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
@@ -209,13 +258,10 @@ def _encodable(text: str) -> str:
 # -- table -----------------------------------------------------------------------------------------------------------
 
 
-def _write_table(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
+def _write_table(rows: Iterable[Row], _: list[str], file: IO[str], *, codebook: Codebook) -> None:
     """Write for a reader: each sentence with its label and how sure that is, documents under their names."""
     colour = file.isatty() and not os.environ.get("NO_COLOR")
-    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-    positions = [name.removeprefix("p_") for name in fixed if name.startswith("p_")]
-    colours = dict(zip(positions, _COLOURS, strict=False))
-    label_width = max(map(len, [*positions, "none", "both"]))
+    layout = _Layout(codebook)
     counts: Counter[str] = Counter()
     document = None
     for row in rows:
@@ -227,7 +273,7 @@ def _write_table(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
                 color=colour,
             )
         counts[_shown(row)] += 1
-        for line in _lines_of(row, width, label_width, colours):
+        for line in layout.lines_of(row):
             click.echo(line, file=file, color=colour)
     total = ", ".join(f"{n} {label}" for label, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     click.echo(
@@ -239,19 +285,32 @@ def _write_table(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
 
 def _shown(row: Row) -> str:
     if row["label"] is None:
-        return "(blank)"
-    return "abstained" if row["abstained"] else str(row["label"])
+        return _BLANK
+    return _ABSTAINED if row["abstained"] else _printable(row["label"])
 
 
-def _lines_of(row: Row, width: int, label_width: int, colours: Mapping[str, str]) -> Iterator[str]:
-    label = _shown(row)
-    confidence = "" if row["confidence"] is None else f"{row['confidence']:.2f}"
-    quiet = {label, *label.split("+")}.isdisjoint({*colours, "both"})
-    style: dict[str, Any] = {"dim": True} if quiet else {"fg": colours.get(label, "magenta"), "bold": True}
-    head = f"{click.style(f'{label:<{label_width}}', **style)} {click.style(f'{confidence:>4}', dim=True)}"
-    lines = textwrap.wrap(_printable(row["text"]), max(width - label_width - 9, 20)) or [""]
-    for number, line in enumerate(lines):
-        yield ("  " + head + "  " if number == 0 else " " * (label_width + 9)) + click.style(line, dim=quiet or None)
+class _Layout:
+    """Columns and colours of a table of a codebook's labels."""
+
+    def __init__(self, codebook: Codebook) -> None:
+        self._width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+        self._label_width = max(len(_printable(label)) for label in (*codebook.labels, _ABSTAINED, _BLANK))
+        self._colours = dict(zip(codebook.position_names, cycle(_COLOURS), strict=False))
+        self._none = codebook.none_label
+
+    def lines_of(self, row: Row) -> Iterator[str]:
+        """Yield the lines of a sentence; a label wider than its column (of several positions) pushes the text on."""
+        label = f"{_shown(row):<{self._label_width}}"
+        confidence = f"{'' if row['confidence'] is None else format(row['confidence'], '.2f'):>4}"
+        quiet = row["label"] is None or row["abstained"] or row["label"] == self._none
+        style: dict[str, Any] = {"fg": self._colours.get(row["label"], _OF_SEVERAL), "bold": True}
+        head = f"  {click.style(label, **({'dim': True} if quiet else style))} {click.style(confidence, dim=True)}  "
+        start, indent = len(label) + len(confidence) + 5, " " * (self._label_width + 9)
+        text = _printable(row["text"])
+        lines = textwrap.wrap(text, max(self._width, start + 20), initial_indent=" " * start, subsequent_indent=indent)
+        for number, line in enumerate(lines or [" " * start]):
+            at = start if number == 0 else len(indent)
+            yield (head if number == 0 else indent) + click.style(line[at:], dim=quiet or None)
 
 
 def _printable(text: str) -> str:
@@ -263,5 +322,4 @@ _WRITERS: dict[str, Callable[[Iterable[Row], list[str], IO[str]], None]] = {
     "jsonl": _write_jsonl,
     "csv": _write_csv,
     "tsv": _write_tsv,
-    "table": _write_table,
 }

@@ -83,4 +83,4 @@ def predict(
         coverage=options["coverage"],
         max_risk=options["max_risk"],
     )
-    write_rows(rows, columns_of(model), output_format, output)
+    write_rows(rows, columns_of(model), output_format, output, codebook=model.codebook)

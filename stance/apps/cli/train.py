@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from stance.apps.cli.options import corpus_of, corpus_options, progress_bar
+from stance.apps.cli.options import (
+    codebook_options,
+    corpus_of,
+    corpus_options,
+    jobs_option,
+    progress_bar,
+    seed_option,
+)
 
 __all__ = ["codebook_of", "train"]
 
@@ -17,8 +24,9 @@ __all__ = ["codebook_of", "train"]
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the model.")
 @click.option("--force", is_flag=True, help="Replace a model that is there.")
 @corpus_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which document is in which fold.")
-@click.option("--jobs", type=int, default=-1, help="Processes; the model does not depend on it.  [default: one a core]")
+@codebook_options
+@seed_option("Decides which document is in which fold.")
+@jobs_option
 @click.option(
     "--joblib",
     "pickle",
