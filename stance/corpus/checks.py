@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, compress, groupby
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stance.codebook import Codebook
 from stance.corpus.files import Corpus
+from stance.corpus.language import doubt
 from stance.corpus.similar import WINDOW, near_pairs
 from stance.errors import CodebookError, DataError
 from stance.text.mentions import actor_matcher
@@ -25,7 +26,6 @@ __all__ = ["Finding", "check_corpus", "render"]
 Level = Literal["error", "warning", "note"]
 Groups = dict[str, list[int]]
 Meanings = Mapping[str, frozenset[str]]
-Ints = NDArray[np.int64]
 
 _LEVELS = ("error", "warning", "note")
 _SHOWN = 5  # places that a rendered line shows
@@ -33,17 +33,7 @@ _SHORT = 5  # words; shorter texts recur by chance
 _FEW_DOCUMENTS, _LEAST_NONE, _MOST_SUSPICIOUS = 5, 0.3, 0.02
 _SHORTCUTS, _SHORTCUT_DOCUMENTS = 20, 10
 _WORD, _LETTERS = re.compile(r"\w+"), re.compile(r"[^\W\d_]{2,}")
-_NOT_LATIN = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]+")
 _QUOTES = dict.fromkeys(map(ord, "\"'`´‘’‚‛“”„‟«»‹›"))
-# Frequent in English and rare in other languages: hence neither "a" nor "die" nor "no".
-_FUNCTION_WORDS = frozenset(
-    _WORD.findall(
-        """the and of to in that is for with on are by be this from which have has had been were was their they
-        them there at it its our your his her she who what when while would should could must may can shall not
-        but if than then because between against about into through after before any other some such only more
-        most out up off over as last one two again down both each nor every among said says over very"""
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -76,11 +66,11 @@ def check_corpus(
     corpus
         Labelled sentences. The column ``split``, if any, says on which side (train, test) a row is.
     codebook
-        What the labels mean.
+        What the labels mean; two ways to write one label (``engage+terrorist``, ``both``) are the same.
     out_of_fold
         Probabilities of the labels by models that have not seen the row's document, shape (n, n_labels),
-        columns in the order of the sorted labels of the corpus; rows of NaN are passed over. Without it no
-        label is suspected.
+        columns in the order of the sorted labels of the corpus, as they are written there; rows of NaN are passed
+        over. Without it no label is suspected.
 
     Returns
     -------
@@ -101,8 +91,8 @@ def check_corpus(
     """
     if not len(corpus):
         return [Finding("error", "empty", "the corpus has no rows: add labelled sentences")]
-    sides = ["" if side is None else str(side) for side in corpus.columns.get("split", [""] * len(corpus))]
-    same, meanings = _same_texts(corpus), _meanings(corpus, codebook)
+    given, corpus = corpus, _canonical(corpus, codebook)
+    sides, same, meanings = corpus.sides, _same_texts(corpus), _meanings(corpus, codebook)
     found = [
         *_rows(corpus),
         *_unknown_labels(corpus, codebook, meanings),
@@ -111,7 +101,7 @@ def check_corpus(
         *_leaked_documents(corpus, sides),
         *_duplicates(corpus, same, sides),
         *_near_duplicates(corpus, same, sides),
-        *([] if out_of_fold is None else _suspicious(corpus, np.asarray(out_of_fold, dtype=np.float64))),
+        *([] if out_of_fold is None else _suspicious(given, np.asarray(out_of_fold, dtype=np.float64))),
         *_shortcuts(corpus, codebook, meanings),
     ]
     return sorted(found, key=lambda finding: _LEVELS.index(finding.level))
@@ -168,6 +158,12 @@ def _group(keys: Sequence[str], rows: Iterable[int] | None = None) -> Groups:
     return groups
 
 
+def _canonical(corpus: Corpus, codebook: Codebook) -> Corpus:
+    """Return the corpus with its labels as the codebook writes them; those it does not know stay."""
+    names = {label: codebook.label_of(held) for label, held in _meanings(corpus, codebook).items()}
+    return replace(corpus, labels=tuple(names.get(label, label) for label in corpus.labels))
+
+
 def _meanings(corpus: Corpus, codebook: Codebook) -> Meanings:
     """Return the positions of each label of the corpus that the codebook knows."""
     known = {}
@@ -179,28 +175,13 @@ def _meanings(corpus: Corpus, codebook: Codebook) -> Meanings:
     return known
 
 
-def _rows(corpus: Corpus) -> list[Finding]:
-    """Find rows that are empty or not English prose, the latter by two cheap signs.
-
-    Less than half of the characters are Latin letters (another script, figures, codes), or of six words or
-    more less than 5 % are English function words. This does not identify languages: short rows pass, so may a
-    language with an "in" or "is" of its own, and a headline without function words is found wrongly.
-    """
-    empty, strange, foreign = [], [], []
-    for row, text in enumerate(corpus.texts):
-        dense, words = "".join(text.split()), _WORD.findall(text.lower())
-        if not dense:
-            empty.append(row)
-        elif len(_NOT_LATIN.sub("", dense)) < 0.5 * len(dense):
-            strange.append(row)
-        elif len(words) >= 6 and sum(word in _FUNCTION_WORDS for word in words) < 0.05 * len(words):
-            foreign.append(row)
-    prose = "read, and remove what is not English prose"
-    return [
-        *_all(corpus, empty, "error", "empty", "without text: fill or remove"),
-        *_all(corpus, strange, "warning", "language", f"with few Latin letters: {prose}"),
-        *_all(corpus, foreign, "warning", "language", f"with hardly any English function word: {prose}"),
-    ]
+def _rows(corpus: Corpus) -> Iterator[Finding]:
+    """Find rows that are empty, or may be no English prose."""
+    empty = [row for row, text in enumerate(corpus.texts) if not text.strip()]
+    yield from _all(corpus, empty, "error", "empty", "without text: fill or remove")
+    for why, rows in sorted(_group([doubt(text) for text in corpus.texts]).items()):
+        if why:
+            yield from _all(corpus, rows, "warning", "language", f"{why}: read, and remove what is not English prose")
 
 
 def _unknown_labels(corpus: Corpus, codebook: Codebook, meanings: Meanings) -> Iterator[Finding]:

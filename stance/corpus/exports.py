@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+from stance.errors import DataError
 
 __all__ = ["Skipped", "plain_record"]
 
@@ -56,6 +58,8 @@ def plain_record(record: Mapping[str, Any], *, label: str = "", annotator: str =
     Skipped
         If nobody has labelled it, it was rejected, annotators disagree evenly, or it answers several questions and
         none is named.
+    DataError
+        If it looks like a tool's record but is malformed, or labels parts of the text; without the place.
 
     Examples
     --------
@@ -86,17 +90,14 @@ def _label_studio_content(record: Mapping[str, Any], label: str) -> dict[str, An
 
 
 def _label_studio(record: Mapping[str, Any], label: str, annotator: str) -> str:
-    results = [
-        result
-        for annotation in record["annotations"]
+    votes = [
+        (str(result.get("from_name", "")), _items(_object(result.get("value"), "value").get("choices", [])))
+        for annotation in _objects(record["annotations"], "annotations")
         if not annotation.get("was_cancelled") and _by(annotation.get("completed_by"), annotator)
-        for result in annotation.get("result") or []
-        if result.get("type") == "choices" and result["value"].get("choices")
+        for result in _objects(annotation.get("result") or [], "result")
+        if result.get("type") == "choices"
     ]
-    question = label or _only_question({str(result.get("from_name", "")) for result in results})
-    return _decided(
-        _joined(result["value"]["choices"]) for result in results if result.get("from_name", "") == question
-    )
+    return _most_say(votes, label)
 
 
 def _by(who: Any, annotator: str) -> bool:
@@ -137,28 +138,33 @@ def _is_argilla(record: Mapping[str, Any], label: str) -> bool:
 
 
 def _argilla_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
-    return {**(record.get("metadata") or {}), **record["fields"]}
+    return {**_object(record.get("metadata") or {}, "metadata"), **record["fields"]}
 
 
 def _argilla(record: Mapping[str, Any], label: str, annotator: str) -> str:
     votes = [
-        (question, response["value"])
+        (question, _answer(response))
         for question, response in _responses(record["responses"] or {})
         if response.get("status", "submitted") == "submitted" and _by(response.get("user_id"), annotator)
     ]
-    question = label or _only_question({asked for asked, _ in votes})
-    return _decided(_joined(value) for asked, value in votes if asked == question and value)
+    return _most_say(votes, label)
+
+
+def _answer(response: Mapping[str, Any]) -> Any:
+    if "value" not in response:
+        raise _malformed("response", "an object with a value", response)
+    return response["value"]
 
 
 def _responses(responses: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield questions with what one annotator said; in version 2's forerunner the annotators come first."""
     if isinstance(responses, dict):
         for question, said in responses.items():
-            yield from ((question, response) for response in said or [])
+            yield from ((question, response) for response in _objects(said or [], "responses"))
     else:
-        for response in responses:
-            for question, said in (response.get("values") or {}).items():
-                yield question, {**response, **said}
+        for response in _objects(responses, "responses"):
+            for question, said in _object(response.get("values") or {}, "values").items():
+                yield question, {**response, **_object(said, "values")}
 
 
 def _is_argilla_1(record: Mapping[str, Any], label: str) -> bool:
@@ -168,7 +174,7 @@ def _is_argilla_1(record: Mapping[str, Any], label: str) -> bool:
 def _argilla_1_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
     inputs = record.get("inputs")
     texts = inputs if isinstance(inputs, dict) else {"text": record.get("text")}
-    return {**(record.get("metadata") or {}), **texts}
+    return {**_object(record.get("metadata") or {}, "metadata"), **texts}
 
 
 def _argilla_1(record: Mapping[str, Any], label: str, annotator: str) -> str:
@@ -197,15 +203,14 @@ def _is_flat(record: Mapping[str, Any], label: str) -> bool:
 _DOCCANO_COLUMNS = ({"id", "text", "label"}, {"id", "data", "label"}, {"id", "text", "label", "Comments"})
 
 
-def _choices(cell: str) -> list[str] | None:
-    """Return the choices in a cell such as ``{"choices": ["engage"]}``, or None if it is no such cell."""
+def _choices(cell: str) -> dict[str, Any] | None:
+    """Return a cell such as ``{"choices": ["engage"]}`` as what it says, or None if it is no such cell."""
     if not cell.startswith('{"choices"'):
         return None
     try:
-        said = json.loads(cell)
-    except ValueError:
+        return dict(json.loads(cell))
+    except (ValueError, RecursionError):
         return None
-    return list(said["choices"])
 
 
 def _flat_content(record: Mapping[str, Any], label: str) -> dict[str, Any]:
@@ -220,9 +225,8 @@ def _flat(record: Mapping[str, Any], label: str, annotator: str) -> str:
         raise Skipped(f"not annotated by {annotator}")
     said = record[_flat_key(record, label)]
     if isinstance(said, str):
-        found = _choices(said)
-        return _joined(said.split("#") if found is None else found)
-    return _joined(said.get("choices") if isinstance(said, dict) else said)
+        said = _choices(said) or said.split("#")
+    return _joined(_items(said.get("choices")) if isinstance(said, dict) else said)
 
 
 _TOOLS: tuple[
@@ -241,25 +245,54 @@ _TOOLS: tuple[
 )
 
 
-def _only_question(questions: set[str]) -> str:
-    if len(questions) > 1:
+# -- what they say ---------------------------------------------------------------------------------------------------
+
+
+def _most_say(votes: Sequence[tuple[str, Any]], label: str) -> str:
+    """Return what most annotators say to a question; empty answers do not count."""
+    votes = [(question, value) for question, value in votes if value not in (None, "", [])]
+    questions = {question for question, _ in votes}
+    if not label and len(questions) > 1:
         raise Skipped(f"several questions ({', '.join(sorted(questions))}): name one with --label-column")
-    return next(iter(questions), "")
-
-
-def _joined(value: Any) -> str:
-    """Return a choice, or several joined by ``+`` in the order of the alphabet."""
-    values = value if isinstance(value, (list, tuple)) else [value]
-    chosen = sorted({str(item) for item in values if item is not None} - {""})
-    if not chosen:
-        raise Skipped("no label")
-    return "+".join(chosen)
-
-
-def _decided(said: Iterator[str]) -> str:
-    ranked = Counter(said).most_common(2)
+    ranked = Counter(_joined(value) for question, value in votes if question == (label or question)).most_common(2)
     if not ranked:
         raise Skipped("no label")
     if len(ranked) == 2 and ranked[0][1] == ranked[1][1]:
         raise Skipped("annotators disagree")
     return ranked[0][0]
+
+
+def _joined(value: Any) -> str:
+    """Return a choice, or several joined by ``+`` in the order of the alphabet."""
+    if value is None:
+        raise Skipped("no label")
+    chosen = sorted({str(item) for item in _items(value if isinstance(value, list) else [value])} - {""})
+    if not chosen:
+        raise Skipped("no label")
+    return "+".join(chosen)
+
+
+# -- shapes ----------------------------------------------------------------------------------------------------------
+
+
+def _items(value: Any) -> list[Any]:
+    """Return a list of labels; lists of anything but texts and numbers, such as spans, are refused."""
+    if not isinstance(value, list) or not all(isinstance(item, (str, int, float)) for item in value):
+        raise _malformed("label", "a list of texts or numbers", value)
+    return value
+
+
+def _objects(value: Any, what: str) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise _malformed(what, "a list of objects", value)
+    return value
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _malformed(what, "an object", value)
+    return value
+
+
+def _malformed(what: str, shape: str, value: Any) -> DataError:
+    return DataError(f"{what!r} in this export is {value!r:.60}, not {shape}; export labels of whole texts anew")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,15 @@ from typing import Any
 
 from stance.corpus.exports import Skipped, plain_record
 from stance.errors import DataError
-from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, missing, read_records, unused_name
+from stance.text.tables import (
+    DEFAULT_ENCODING,
+    TABLE_SUFFIXES,
+    files_of,
+    missing,
+    read_records,
+    unused_name,
+    written_whole,
+)
 
 __all__ = ["Corpus", "CorpusColumns", "read_corpus", "write_corpus"]
 
@@ -27,11 +34,13 @@ class Corpus:
     documents, texts, labels
         For each sentence its document, itself, its label.
     contexts
-        The sentence before it in its document, labelled or not, or an empty string.
+        The sentence before it in its document, labelled or not, or an empty string. Where a document has several
+        targets, it is the sentence before among those of the same target or of none.
     targets
         What the stance is about; empty strings where the corpus has one target.
     where
-        The file and row that each sentence comes from, such as ``W1.jsonl:12``.
+        The file and row that each sentence comes from, such as ``W1.jsonl:12``; the file by its name, or below a
+        folder that was read by the way from there, such as ``2016/W1.jsonl:12``.
     columns
         All other columns (genre, year, speaker, holder, split, ...), by name, each as long as `texts`.
     skipped
@@ -54,6 +63,12 @@ class Corpus:
     def target_names(self) -> tuple[str, ...]:
         """The targets, sorted."""
         return tuple(sorted(set(self.targets)))
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The column ``split`` (train, test) in lower case without blanks; empty strings where it says nothing."""
+        split = self.columns.get("split", (None,) * len(self))
+        return tuple("" if missing(side) else str(side).strip().lower() for side in split)
 
     @property
     def fingerprint(self) -> str:
@@ -81,7 +96,7 @@ class Corpus:
         )
 
     def only(self, column: str, value: str) -> Corpus:
-        """Return the rows whose column has a value.
+        """Return the rows whose column has a value; for ``split``, whatever its case and the blanks around it.
 
         Raises
         ------
@@ -90,10 +105,12 @@ class Corpus:
         """
         if column not in self.columns:
             raise DataError(f"the corpus has no column {column!r}; it has {', '.join(self.columns) or 'no others'}")
-        rows = [i for i, found in enumerate(self.columns[column]) if str(found) == value]
+        values = self.sides if column == "split" else tuple(map(str, self.columns[column]))
+        sought = value.strip().lower() if column == "split" else value
+        rows = [i for i, found in enumerate(values) if found == sought]
         if not rows:
-            values = ", ".join(sorted(set(map(str, self.columns[column]))))
-            raise DataError(f"no row of the corpus has {column} = {value!r}; found are {values}")
+            found = ", ".join(sorted(set(values) - {""})) or "none"
+            raise DataError(f"no row of the corpus has {column} = {value!r}; found are {found}")
         return self.take(rows)
 
 
@@ -124,6 +141,7 @@ def read_corpus(
     columns: CorpusColumns | None = None,
     encoding: str = DEFAULT_ENCODING,
     annotator: str = "",
+    lenient: bool = False,
 ) -> Corpus:
     """Read an annotated corpus of csv, tsv, jsonl, json or parquet files, or folders of them.
 
@@ -140,11 +158,14 @@ def read_corpus(
         Of text formats; UTF-8 with or without a byte order mark by default.
     annotator
         Whose labels to take, where an export has several annotators; by default the majority's.
+    lenient
+        Whether to keep labelled rows without a text, with an empty one, for `stance.corpus.checks` to find.
 
     Raises
     ------
     DataError
-        If a file cannot be read, a column is missing, a labelled row has no text, or no row has a label.
+        If a file cannot be read, an export is malformed, a column is missing, a labelled row has no text, or no row
+        has a label.
 
     Examples
     --------
@@ -158,7 +179,7 @@ def read_corpus(
     skipped: Counter[str] = Counter()
     rows: list[_Row] = []
     stems: set[str] = set()
-    for path in _files(paths):
+    for path, name in _files(paths):
         stem = unused_name(path.stem, stems)
         for where, record in read_records(path, TABLE_SUFFIXES[path.suffix.lower()], encoding=encoding):
             why = "no label"
@@ -167,7 +188,9 @@ def read_corpus(
             except Skipped as reason:
                 why = str(reason)
                 plain = {**reason.record, (columns.label or "label"): None}
-            rows.append(_row(path.name, stem, where, plain, columns))
+            except DataError as error:
+                raise DataError(f"{where}: {error}") from error
+            rows.append(_row(name, stem, where, plain, columns, lenient=lenient))
             skipped[why] += not rows[-1].label
     skipped = +skipped
     if not any(row.label for row in rows):
@@ -179,29 +202,14 @@ def read_corpus(
     return _corpus(rows, dict(skipped))
 
 
-def _files(sources: Iterable[str | Path]) -> Iterator[Path]:
+def _files(sources: Iterable[str | Path]) -> Iterator[tuple[Path, str]]:
+    """Yield files with their names: their own, or below a folder the way from there."""
     for source in map(Path, sources):
-        if source.is_dir():
-            found = sorted(
-                p
-                for p in source.rglob("*")
-                if p.suffix.lower() in TABLE_SUFFIXES and p.is_file() and not _hidden(p.relative_to(source))
-            )
-            if not found:
-                raise DataError(f"{source}: no corpus file in this folder; known are {', '.join(TABLE_SUFFIXES)}")
-            yield from found
-        elif not source.exists():
-            raise DataError(f"{source}: no such file or folder")
-        elif source.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(
-                f"{source}: unknown kind of corpus file {source.suffix!r}; known are {', '.join(TABLE_SUFFIXES)}"
-            )
-        else:
-            yield source
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+        for file in files_of(source, TABLE_SUFFIXES):
+            if file.suffix.lower() not in TABLE_SUFFIXES:
+                known = ", ".join(TABLE_SUFFIXES)
+                raise DataError(f"{source}: unknown kind of corpus file {source.suffix!r}; known are {known}")
+            yield file, file.name if file == source else file.relative_to(source).as_posix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +225,7 @@ class _Row:
     rest: dict[str, Any]
 
 
-def _row(name: str, stem: str, where: str, record: Mapping[str, Any], columns: CorpusColumns) -> _Row:
+def _row(name: str, stem: str, where: str, record: Mapping[str, Any], columns: CorpusColumns, *, lenient: bool) -> _Row:
     rest = dict(record)
 
     def take(asked: str, usual: str, *, needed: bool) -> Any:
@@ -238,7 +246,7 @@ def _row(name: str, stem: str, where: str, record: Mapping[str, Any], columns: C
     number = where.rsplit(":", 1)[-1]
     return _Row(
         document=f"{stem}:{number}" if missing(document) else str(document),
-        text=_text(text, where, labelled=not missing(label)),
+        text=_text(text, where, needed=not missing(label) and not lenient),
         label="" if missing(label) else str(label).strip(),
         context=("" if missing(context) else str(context)) if columns.context else None,
         target="" if missing(target) else str(target),
@@ -247,10 +255,10 @@ def _row(name: str, stem: str, where: str, record: Mapping[str, Any], columns: C
     )
 
 
-def _text(text: Any, where: str, *, labelled: bool) -> str:
+def _text(text: Any, where: str, *, needed: bool) -> str:
     if isinstance(text, str) and text.strip():
         return text
-    if not labelled:
+    if not needed:
         return ""
     what = "nothing" if missing(text) else f"{text!r:.40}, which is no text"
     raise DataError(f"{where}: the text of a labelled row holds {what}; give it a text, or take out its label")
@@ -272,14 +280,22 @@ def _corpus(rows: list[_Row], skipped: Mapping[str, int]) -> Corpus:
     )
 
 
-def _contexts(rows: Iterable[_Row]) -> list[str]:
+def _contexts(rows: Sequence[_Row]) -> list[str]:
     """Return for each row what its file names as its context, or else the text before it in its document."""
-    last: dict[str, str] = {}
-    contexts = []
-    for row in rows:
-        contexts.append(last.get(row.document, "") if row.context is None else row.context)
-        last[row.document] = row.text or last.get(row.document, "")
-    return contexts
+    followed = _texts_before((row.document, row.target, row.text) for row in rows)
+    return [before if row.context is None else row.context for row, before in zip(rows, followed, strict=True)]
+
+
+def _texts_before(rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield for each document, target and text the text before: in the document, for the same target or for none.
+
+    A document may have each of its sentences once for each target; what is for no target stands before all.
+    """
+    last: dict[tuple[str, str], tuple[int, str]] = {}
+    for i, (document, target, text) in enumerate(rows):
+        yield max(last.get((document, target), (-1, "")), last.get((document, ""), (-1, "")))[1]
+        if text:
+            last[document, target] = i, text
 
 
 def write_corpus(corpus: Corpus, path: str | Path) -> None:
@@ -298,17 +314,10 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     if clash := own.keys() & corpus.columns.keys():
         raise DataError(f"{path}: the corpus has another column {min(clash)!r}; rename it in the file it comes from")
     columns = own | dict(corpus.columns)
-    made = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with made.open("w", encoding="utf-8") as file:
-            for values in zip(*columns.values(), strict=True):
-                row = dict(zip(columns, values, strict=True))
-                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-        made.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; name a file in a folder that exists") from error
-    finally:
-        made.unlink(missing_ok=True)
+    with written_whole(path) as made, made.open("w", encoding="utf-8") as file:
+        for values in zip(*columns.values(), strict=True):
+            row = dict(zip(columns, values, strict=True))
+            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
 
 def _own_columns(corpus: Corpus) -> dict[str, tuple[Any, ...]]:
@@ -319,9 +328,5 @@ def _own_columns(corpus: Corpus) -> dict[str, tuple[Any, ...]]:
     }
     if any(corpus.targets):
         columns["target"] = corpus.targets
-    last: dict[str, str] = {}
-    for document, text, context in zip(corpus.documents, corpus.texts, corpus.contexts, strict=True):
-        if context != last.get(document, ""):
-            return columns | {"context": corpus.contexts}
-        last[document] = text
-    return columns
+    followed = _texts_before(zip(corpus.documents, corpus.targets, corpus.texts, strict=True))
+    return columns if tuple(followed) == corpus.contexts else columns | {"context": corpus.contexts}

@@ -22,6 +22,7 @@ from stance.model.card import headline
 from stance.model.classifier import StanceClassifier
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
+from stance.text.tables import written_whole
 
 __all__ = ["Trained", "codebook_for", "out_of_fold", "render_training", "save_pickle", "split_of", "train"]
 
@@ -152,11 +153,11 @@ def codebook_for(corpus: Corpus, codebook: Codebook | None, none_label: str = ""
 
 def split_of(corpus: Corpus) -> tuple[Corpus, Corpus | None]:
     """Return what to train on, and what the column ``split`` holds out for testing."""
-    split = [str(value).strip().lower() for value in corpus.columns.get("split", ())]
-    if "test" not in split:
+    sides = corpus.sides
+    if "test" not in sides:
         return corpus, None
-    held = [i for i, value in enumerate(split) if value == "test"]
-    rest = [i for i, value in enumerate(split) if value != "test"]
+    held = [i for i, side in enumerate(sides) if side == "test"]
+    rest = [i for i, side in enumerate(sides) if side != "test"]
     if not rest:
         raise DataError("every row's split is 'test'; there is nothing to train on")
     return corpus.take(rest), corpus.take(held)
@@ -166,12 +167,8 @@ def save_pickle(trained: Trained, path: Path) -> None:
     """Write the fitted scikit-learn classifiers, a dictionary by target, with joblib."""
     import joblib
 
-    made = path.with_name(f".{path.name}.part")
-    try:
+    with written_whole(path) as made:
         joblib.dump(trained.classifiers, made, compress=3)
-        made.replace(path)
-    finally:
-        made.unlink(missing_ok=True)
 
 
 # -- details ---------------------------------------------------------------------------------------------------------

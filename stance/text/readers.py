@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from stance.errors import DataError, missing_extra
-from stance.text.tables import DEFAULT_ENCODING, TABLE_SUFFIXES, missing, open_text, read_records, unused_name
+from stance.text.tables import (
+    DEFAULT_ENCODING,
+    TABLE_SUFFIXES,
+    files_of,
+    missing,
+    open_text,
+    read_records,
+    unused_name,
+)
 
 __all__ = ["Columns", "Passage", "passages_of", "read_documents"]
 
@@ -24,6 +31,7 @@ TEXT_SUFFIXES = {
     ".xhtml": "html",
 }
 SUFFIXES = TEXT_SUFFIXES | TABLE_SUFFIXES
+_IN_FOLDERS = {suffix: kind for suffix, kind in SUFFIXES.items() if suffix != ".md"}  # README.md is no document
 _UNGDC = re.compile(r"(?P<speaker>[A-Z]{2,4})_(?P<session>\d{1,3})_(?P<year>\d{4})")
 
 
@@ -65,9 +73,10 @@ class Columns:
     Attributes
     ----------
     text
-        The text; by default the column ``text``, or the only column.
+        The text; by default the column ``text``, or the only column, as the first row of each file has it.
     document, target, speaker, context
         Its document, what the stance is about, who speaks, the sentence before; empty if there is no such column.
+        The speaker is passed on as ``speaker``; another column of that name becomes ``input_speaker``.
         Without a document column each row is a document of its own, and so is a row whose document is blank.
     """
 
@@ -87,14 +96,15 @@ def read_documents(
     by_line: bool = False,
     stdin: BinaryIO | None = None,
 ) -> Iterator[Passage]:
-    """Yield the passages of files and folders, in the order given; files of a folder in the order of their names.
+    """Yield the passages of files and folders, in the order given; files of a folder in the order of their paths.
 
     Parameters
     ----------
     sources
         Files, folders, or ``-`` for standard input. Folders are read through, all files of a known kind but those
-        that are hidden; two files of one name are two documents, the second with ``~2`` after its name. The names of
-        UN General Debate files (``Session 72 - 2017/PAK_72_2017.txt``) give the speaker, session and year.
+        that are hidden and ``.md``, which must be named; two files of one name are two documents, the second with
+        ``~2`` after its name. The names of UN General Debate files (``Session 72 - 2017/PAK_72_2017.txt``) give the
+        speaker, session and year.
     columns
         For tables.
     encoding
@@ -127,37 +137,15 @@ def read_documents(
             yield from _read(stream, input_format or "txt", columns, encoding, origin, by_line=by_line)
             continue
         path = Path(source)
-        for file, document in _files(path):
+        for file in files_of(path, _IN_FOLDERS):
             kind = input_format or SUFFIXES.get(file.suffix.lower(), "")
             if not kind:
                 raise DataError(
                     f"{file}: unknown kind of file {file.suffix!r}; say what it is, such as --input-format txt"
                 )
+            document = file.relative_to(path).with_suffix("").as_posix() if file != path else file.stem
             origin = _Origin(str(file), unused_name(document, taken), _from_name(file))
             yield from _read(file, kind, columns, encoding, origin, by_line=by_line)
-
-
-def _files(path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield files with the names of their documents: the file's, below a folder with the way to it."""
-    if path.is_dir():
-        found = False
-        for folder, folders, names in os.walk(path, onerror=_raise):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                file = Path(folder, name)
-                if file.suffix.lower() in SUFFIXES and not name.startswith("."):
-                    found = True
-                    yield file, file.relative_to(path).with_suffix("").as_posix()
-        if not found:
-            raise DataError(f"{path}: no file of a known kind in this folder; known are {', '.join(SUFFIXES)}")
-    elif path.exists():
-        yield path, path.stem
-    else:
-        raise DataError(f"{path}: no such file or folder")
-
-
-def _raise(error: OSError) -> None:
-    raise DataError(f"{error.filename}: {error.strerror}") from error
 
 
 def _from_name(file: Path) -> dict[str, Any]:
@@ -188,6 +176,7 @@ def _read(
         yield Passage(origin.document, text, origin.name, columns=origin.known)
     elif kind in TABLE_SUFFIXES.values():
         for where, record in read_records(source, kind, encoding=encoding, name=origin.name):
+            columns = columns if columns.text else replace(columns, text=_text_column(record, where))
             own = f"{origin.document}:{where.rsplit(':', 1)[-1]}"
             yield _passage(where, own, record, columns, origin.known)
     else:
@@ -214,23 +203,25 @@ def _no_binary(text: str, name: str) -> str:
 
 
 def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, known: dict[str, Any]) -> Passage:
-    """Return the passage of a row; ``own`` is its document if the row names none."""
-    text_column = columns.text or _text_column(record, where)
-    for column in filter(None, (text_column, columns.document, columns.target, columns.speaker, columns.context)):
+    """Return the passage of a row whose text column is named; ``own`` is its document if the row names none."""
+    for column in filter(None, (columns.text, columns.document, columns.target, columns.speaker, columns.context)):
         if column not in record:
             raise DataError(
                 f"{where}: no column {column!r}; there are {', '.join(map(str, record))}; "
                 "say which you mean, such as with --text-column"
             )
     rest = {**known, **record}
-    for used in {text_column, columns.document} - {""}:
+    for used in {columns.text, columns.document} - {""}:
         del rest[used]
     if columns.speaker and columns.speaker in rest:
-        rest["speaker"] = rest.pop(columns.speaker)
+        speaker = rest.pop(columns.speaker)
+        if "speaker" in rest and "speaker" in record:
+            rest[unused_name("input_speaker", {*map(str, record)})] = rest["speaker"]
+        rest["speaker"] = speaker
     document = record[columns.document] if columns.document else None
     return Passage(
         document=own if missing(document) else str(document),
-        text=_string(record[text_column], text_column, where),
+        text=_string(record[columns.text], columns.text, where),
         where=where,
         context=_string(record[columns.context], columns.context, where) if columns.context else None,
         target=_string(record[columns.target], columns.target, where) if columns.target else "",
@@ -285,6 +276,7 @@ def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | Non
         if isinstance(item, str):
             yield Passage(str(i), item, f"text {i}")
         elif isinstance(item, Mapping):
+            columns = columns if columns.text else replace(columns, text=_text_column(item, f"record {i}"))
             yield _passage(f"record {i}", str(i), item, columns, {})
         else:
             raise DataError(f"item {i} is a {type(item).__name__}; give texts, or records with a text")

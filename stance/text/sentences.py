@@ -29,11 +29,12 @@ _STARTS_LOW = re.compile(r"[\"'”’)\]]*\s*[a-zà-öø-ÿа-я]")
 # How much of the end of a sentence is looked at; no abbreviation is longer.
 _TAIL = 12
 _STOP = re.compile(r"[.!?…][\"'”’»)\]]*$")
+_CLOSES = re.compile(r"[”»)\]]|[\"'’]\s")
 _QUOTE_OR_DOTS = re.compile(r"(?:[\"'”’»]|…\.?|\.\s*\.)[)\]]*$")
 # Abbreviations that are everyday words as well, so that a small letter after them tells nothing.
-_WORDS_TOO = re.compile(r"\b(?:no|arts?|add|figs?|annex|doc|rev)\.$", re.IGNORECASE)
+_WORDS_TOO = re.compile(r"\b(?:add|annex|arts|doc|figs)\.$", re.IGNORECASE)
 # The number of an item is no sentence.
-_MARKER = re.compile(r"\W*(?:\d+|[a-z]|[ivx]+)\W*", re.IGNORECASE)
+_MARKER = re.compile(r"\W*(?:\d{1,3}|[a-z]|[ivx]+)?\W*", re.IGNORECASE)
 # The first letter that a writer chose to make a capital or not.
 _NAME = r"[A-Z][\w.’'-]*"
 _START = re.compile(rf"[\"'“‘«(\[]*(?:{_NAME}(?: {_NAME}){{0,2}}:\s+)?[\"'“‘«(\[]*(?!I\b)([^\W\d_])")
@@ -192,7 +193,8 @@ def _has_capitals(body: str, pieces: list[Span]) -> bool:
 
 def _belongs(tail: str, length: int, after: str, capitals: bool) -> bool:
     """Tell whether a piece goes on with the sentence before it, of which the tail and the length are given."""
-    if _STARTS_LOW.match(after) and not _BULLET.match(after) and (capitals or _is_open(tail, length)):
+    starts_low = _STARTS_LOW.match(after) is not None and _BULLET.match(after) is None
+    if starts_low and (capitals or _CLOSES.match(after) or _is_open(tail, length)):
         return tail[-1] not in ";:" or length < 4
     if not any(c.isalnum() for c in after):
         return True
@@ -208,5 +210,5 @@ def _is_open(tail: str, length: int) -> bool:
     if _STOP.search(tail) is None or _QUOTE_OR_DOTS.search(tail) is not None:
         return True
     if _GOES_ON.search(tail) is not None:
-        return _WORDS_TOO.search(tail) is None and _TIME.search(tail) is None
+        return _WORDS_TOO.search(tail) is None
     return length <= _TAIL and _MARKER.fullmatch(tail) is not None

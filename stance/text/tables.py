@@ -1,4 +1,7 @@
-"""Records out of csv, tsv, jsonl, json and parquet files, one at a time, and errors that name the place."""
+"""Records out of csv, tsv, jsonl, json and parquet files, one at a time, and errors that name the place.
+
+Also what all that reads and writes files shares: which files of a folder are read, and writing a file whole.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,28 @@ import codecs
 import csv
 import io
 import json
+import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from stance.errors import DataError, missing_extra
 
-__all__ = ["DEFAULT_ENCODING", "TABLE_SUFFIXES", "Record", "missing", "open_text", "read_records", "unused_name"]
+__all__ = [
+    "DEFAULT_ENCODING",
+    "TABLE_SUFFIXES",
+    "Record",
+    "files_of",
+    "missing",
+    "open_text",
+    "read_records",
+    "unused_name",
+    "written_whole",
+]
 
 TABLE_SUFFIXES = {
     ".csv": "csv",
@@ -71,7 +85,7 @@ def open_text(source: Path | BinaryIO, encoding: str, name: str) -> Iterator[io.
     """Open a file or stream as text with its line ends kept; bytes that are no text raise `DataError`."""
     try:
         "".encode(encoding)  # unlike a look-up, this refuses codecs that are not of text, such as hex
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:  # the latter from the codec that is called undefined
         raise DataError(f"encoding {encoding!r} is unknown; try utf-8, latin-1 or cp1252") from error
     if codecs.lookup(encoding).name == "utf-8":
         encoding = DEFAULT_ENCODING  # a byte order mark is no part of the text, also where UTF-8 is asked for
@@ -162,6 +176,80 @@ def unused_name(name: str, taken: set[str]) -> str:
     found = next(made for made in names if made not in taken)
     taken.add(found)
     return found
+
+
+def files_of(source: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files of a folder and all below it, in the order of their paths; a file is the only one of itself.
+
+    Parameters
+    ----------
+    source
+        A folder, or a file of whatever name.
+    suffixes
+        What the names of files in folders end in, in lower case. Hidden files and folders are passed over.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or folder, a folder cannot be read, or there is no such file in it.
+
+    Examples
+    --------
+    >>> from stance.shipped import shipped
+    >>> [file.name for file in files_of(shipped("data", "examples", "moscow-format.txt"), {".csv"})]
+    ['moscow-format.txt']
+    """
+    if not source.is_dir():
+        if not source.exists():
+            raise DataError(f"{source}: no such file or folder")
+        return [source]
+    found = []
+    for folder, folders, names in os.walk(source, onerror=_raise):
+        folders[:] = (name for name in folders if not name.startswith("."))
+        files = (Path(folder, name) for name in names if not name.startswith("."))
+        found += [file for file in files if file.suffix.lower() in suffixes]
+    if not found:
+        raise DataError(f"{source}: no file of a known kind in this folder; known are {', '.join(suffixes)}")
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise DataError(f"{error.filename}: {error.strerror}") from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a file to write, beside the one that is meant and put in its place at the end, or not at all.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what it held before stays. A broken pipe, of another file, is left as it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.txt")
+    ...     with written_whole(path) as made:
+    ...         _ = made.write_text("Talk.")
+    ...         there = path.exists()
+    ...     there, path.read_text()
+    (False, 'Talk.')
+    """
+    made = path.parent / f".{path.name}.{os.getpid()}.part"
+    try:
+        yield made
+        made.replace(path)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        nowhere = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        remedy = "name a file in a folder that exists" if nowhere else "name another file, or make room for it"
+        raise DataError(f"{path}: {error.strerror or error}; {remedy}") from error
+    finally:
+        with suppress(OSError):  # the error that is on its way says more
+            made.unlink(missing_ok=True)
 
 
 # -- formats ---------------------------------------------------------------------------------------------------------

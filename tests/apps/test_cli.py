@@ -288,6 +288,7 @@ def faulty(tmp_path):
         (["good.txt", "--format", "parquet"], ["-o"]),
         (["good.txt", "-o", "."], ["folder"]),
         (["good.txt", "-o", "nowhere/rows.csv"], ["nowhere"]),
+        (["good.txt", "-o", "rows.xlsx"], ["rows.xlsx", "'.xlsx'", ".csv", "--format"]),
     ],
 )
 def test_what_a_user_can_mend_is_one_line_and_exit_1(arguments, says, faulty, monkeypatch, capsys):
@@ -313,6 +314,14 @@ def test_what_a_user_can_mend_is_one_line_and_exit_1(arguments, says, faulty, mo
         ["train", "-o", "mine"],
         ["train", "a.csv", "-o", "mine", "--codebook", "book.toml", "--none-label", "NONE"],
         ["check", "a.csv", "--codebook", "book.toml", "--none-label", "NONE"],
+        ["train", "a.csv", "-o", "mine", "--jobs", "0"],
+        ["train", "a.csv", "-o", "mine", "--seed", "-1"],
+        ["train", "a.csv", "-o", "mine", "--seed", str(2**32)],
+        ["check", "a.csv", "--jobs", "0"],
+        ["check", "a.csv", "--seed", "-1"],
+        ["evaluate", "a.csv", "--seed", "-1"],
+        ["evaluate", "a.csv", "--codebook", "book.toml"],
+        ["evaluate", "a.csv", "--none-label", "NONE"],
         ["evaluate", "a.csv", "--min-macro-f1", "high"],
         ["nonsense"],
     ],
@@ -499,11 +508,32 @@ def test_a_pickle_that_has_no_place_is_refused_before_training(tweets, tmp_path,
 
 def test_evaluating_prints_a_report_or_json(trained, tweets):
     text = run("evaluate", tweets, *LABELLED, "--model", trained[0], "--draws", 20)
-    assert text.stderr == "stance: left out 3 rows: no label\n"
+    assert text.stderr.splitlines() == [
+        "stance: left out 3 rows: no label",
+        "stance: these are the sentences the model was trained on; the figures say little",
+    ]
     assert re.search(r"^macro-F1 over positions +1\.00", text.stdout, re.MULTILINE)
     found = json.loads(run("evaluate", tweets, *LABELLED, "--model", trained[0], "--draws", 20, "--json").stdout)
     assert found["overall"]["macro_f1_positions"]["value"] == 1.0
     assert set(found["overall"]["favg"]["per_target"]) == {"airport", "harbour"}
+
+
+def test_evaluating_warns_only_of_the_sentences_of_the_training(trained, tweets, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text(tweets.read_text() + "we love this airport,airport,FAVOR\n")
+    found = run("evaluate", other, *LABELLED, "--model", trained[0], "--draws", 20)
+    assert found.stderr == "stance: left out 3 rows: no label\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "says"), [("we love it,moon,FAVOR", "target 'moon'"), ("we love it,,FAVOR", "no target")]
+)
+def test_evaluating_names_the_row_of_a_strange_target(row, says, trained, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a.csv").write_text(f"Tweet,Target,Stance\nunread,airport,\nwe hate it,airport,AGAINST\n{row}\n")
+    code, out, err = failing(capsys, monkeypatch, "evaluate", tmp_path / "a.csv", *LABELLED, "--model", trained[0])
+    assert (code, out) == (1, "")
+    for words in ("stance: a.csv:3: ", says, "airport, harbour", "--target-column"):
+        assert words in err.splitlines()[-1]
 
 
 def test_a_gate_that_is_missed_exits_3_after_the_report(trained, tweets, tmp_path):
@@ -548,6 +578,31 @@ def test_checking_exits_3_if_the_corpus_has_an_error(tweets, tmp_path):
     [line] = [line for line in found.stdout.splitlines() if line.startswith("error")]
     assert "conflict" in line
     assert "AGAINST and FAVOR" in line
+
+
+def test_checking_finds_all_there_is_to_find_also_with_strange_labels_and_rows_without_text(tmp_path):
+    rows = [f"We must talk to the Taliban on day {day},engage" for day in range(6)]
+    rows += ["They must be fought,enemy", ",terrorist", "It rained over the whole of the city today,none"]
+    rows += ["It rained over the whole of the city today,engage"]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows, ""]))
+    found = run("check", tmp_path / "a.csv", "--codebook", ROOT / "data" / "codebook.toml", ok=False)
+    assert found.exit_code == 3
+    errors = {line.split(":")[0]: line for line in found.stdout.splitlines() if line.startswith("error")}
+    assert set(errors) == {"error label", "error empty", "error conflict"}
+    assert "'enemy'" in errors["error label"]
+    assert "a.csv:7" in errors["error label"]
+    assert "a.csv:8" in errors["error empty"]
+    [line] = found.stderr.splitlines()
+    assert "1 of 10 rows have a label outside the codebook and 1 of 10 rows have no text" in line
+
+
+@pytest.mark.parametrize(("options", "trains"), [([], True), (["--no-suspicious"], False)])
+def test_checking_a_sound_corpus_trains_unless_told_not_to(options, trains, tweets, monkeypatch):
+    calls = []
+    monkeypatch.setattr("stance.model.training.out_of_fold", lambda *_, **__: calls.append(1))
+    found = run("check", tweets, *LABELLED, *options)
+    assert found.stderr == "stance: left out 3 rows: no label\n"
+    assert bool(calls) is trains
 
 
 def test_info_shows_the_card_everything_and_the_heaviest_features(trained):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from stance.codebook import Actor, Codebook, Position
 from stance.corpus.checks import Finding, check_corpus, render
-from stance.corpus.files import Corpus
+from stance.corpus.files import Corpus, read_corpus
 from stance.errors import DataError
 
 BOOK = Codebook(
@@ -122,6 +124,30 @@ def test_labels_outside_the_codebook() -> None:
     assert "both, engage, none, terrorist" in findings[1].message
 
 
+def test_two_ways_to_write_a_label_are_one() -> None:
+    corpus = clean()
+    written = {i: "terrorist+engage" for i, label in enumerate(corpus.labels) if label == "both" and i % 4}
+    assert len(written) > 10
+    assert check_corpus(changed(corpus, labels=written), BOOK) == check_corpus(corpus, BOOK)
+    (found,) = alarms(changed(corpus, labels={16: "engage+terrorist"}, texts={16: corpus.texts[10]}))
+    assert corpus.labels[10] == "both"
+    assert (found.level, found.kind, found.where) == ("warning", "duplicate", places(10, 16))
+
+
+def test_a_file_with_empty_rows_and_unknown_labels_is_checked_to_its_end(tmp_path: Path) -> None:
+    corpus = clean()
+    rows = [
+        {"document": d, "text": t, "label": label}
+        for d, t, label in zip(corpus.documents, corpus.texts, corpus.labels, strict=True)
+    ]
+    rows[3]["text"], rows[8]["label"], rows[9] = "", "enemy", {"document": "d1", "text": None, "label": "foe"}
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    read = read_corpus(tmp_path / "c.jsonl", lenient=True)
+    proba = np.full((240, 6), 1 / 6)
+    found = [(f.kind, f.where) for f in check_corpus(read, BOOK, out_of_fold=proba) if f.level == "error"]
+    assert found == [("empty", places(3, 9)), ("label", places(8)), ("label", places(9))]
+
+
 def test_a_label_in_few_documents() -> None:
     corpus = clean()
     corpus = changed(corpus, labels={i: "none" for i in range(24, 240) if corpus.labels[i] == "both"})
@@ -194,6 +220,13 @@ def test_a_document_on_both_sides_of_the_split() -> None:
 def test_rows_on_no_side_leak_nothing() -> None:
     corpus = clean()
     split = [None if i % 2 else side for i, side in enumerate(corpus.columns["split"])]
+    assert alarms(replace(corpus, columns={"split": tuple(split)})) == []
+
+
+def test_the_sides_of_a_split_are_told_whatever_their_case() -> None:
+    corpus = clean()
+    sides = corpus.columns["split"]
+    split = [f" {side.upper()}" if i % 2 else side for i, side in enumerate(sides)]
     assert alarms(replace(corpus, columns={"split": tuple(split)})) == []
 
 

@@ -313,3 +313,50 @@ def test_an_export_in_which_nothing_is_decided_says_why(tmp_path):
         DataError, match=r"a\.jsonl: nothing labelled \(1 rows: annotators disagree, 2 rows: no label\)"
     ):
         read_corpus(tmp_path / "a.jsonl")
+
+
+# -- malformed exports -----------------------------------------------------------------------------------------------
+
+GOOD = {"type": "choices", "from_name": "stance", "value": {"choices": ["engage"]}}
+
+
+@pytest.mark.parametrize(
+    ("record", "what"),
+    [
+        ({**FLAT, "label": {"choices": None}}, "label"),
+        ({**FLAT, "label": {"choices": "engage"}}, "label"),
+        ({**FLAT, "label": '{"choices": null}'}, "label"),
+        ({**FLAT, "label": '{"choices": "engage"}'}, "label"),
+        ({**FLAT, "label": {"other": ["engage"]}}, "label"),
+        ({"id": 1, "text": "Talk.", "label": [[0, 5, "ORG"]]}, "label"),
+        ({"id": 1, "text": "Talk.", "label": [None]}, "label"),
+        ({"id": 1, "text": "Talk.", "label": [{"start": 0, "label": "ORG"}]}, "label"),
+        ({"data": {"text": "x"}, "annotations": [1, 2]}, "annotations"),
+        (task({"result": "engage"}), "result"),
+        (task({"result": [{"type": "choices", "from_name": "stance"}]}), "value"),
+        (task({"result": [{**GOOD, "value": {"choices": "engage"}}]}), "label"),
+        (task({"result": [{**GOOD, "value": {"choices": None}}]}), "label"),
+        ({**CHOICE, "accept": {"engage": True}}, "label"),
+        (argilla(responses=3), "responses"),
+        (argilla(responses={"stance": ["engage"]}), "responses"),
+        (argilla(responses={"stance": [{"user_id": "u1"}]}), "response"),
+        (argilla(responses=[{"values": {"stance": "engage"}}]), "values"),
+        (argilla([{"start": 0, "end": 4, "label": "engage"}]), "label"),
+        (argilla("engage", metadata="none"), "metadata"),
+        ({**ARGILLA_1, "annotation": [["ORG", 0, 5]]}, "label"),
+    ],
+)
+def test_a_malformed_record_is_named_with_its_row(tmp_path, record, what):
+    good = {"id": 1, "text": "Talk.", "label": ["engage"]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(good) + "\n" + json.dumps(record))
+    with pytest.raises(DataError, match=rf"a\.jsonl:2: '{what}' in this export is .*, not (an?) .*anew$"):
+        read_corpus(tmp_path / "a.jsonl")
+
+
+def test_what_does_not_count_may_be_without_a_value():
+    responses = {"stance": [{"status": "draft"}, {"value": "engage", "status": "submitted"}]}
+    assert plain_record(argilla(responses=responses))["label"] == "engage"
+
+
+def test_a_rating_of_nought_is_a_label():
+    assert plain_record(argilla(0, 0, 1))["label"] == "0"

@@ -118,6 +118,29 @@ def test_rows_of_two_files_of_one_name_do_not_follow_on_each_other(tmp_path):
     assert corpus.contexts == ("", "")
 
 
+TARGET = CorpusColumns(target="target")
+
+
+def of_targets(*pairs: str) -> list[dict]:
+    return [row(text, document="D", target=target) for text, target in (pair.split("/") for pair in pairs)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "contexts"),
+    [
+        (["S1/A", "S1/B", "S2/A", "S2/B"], ("", "", "S1", "S1")),
+        (["S1/A", "S2/A", "S1/B", "S2/B"], ("", "S1", "", "S1")),
+        (["S1/", "S2/A", "S3/", "S4/B"], ("", "S1", "S1", "S3")),
+    ],
+)
+def test_the_context_is_the_sentence_before_of_the_same_target_or_of_none(tmp_path, pairs, contexts):
+    corpus = read_corpus(write(tmp_path / "a.jsonl", *of_targets(*pairs)), columns=TARGET)
+    assert corpus.contexts == contexts
+    write_corpus(corpus, tmp_path / "b.jsonl")
+    assert "context" not in (tmp_path / "b.jsonl").read_text()
+    assert_same(read_corpus(tmp_path / "b.jsonl", columns=TARGET), corpus)
+
+
 @pytest.mark.parametrize("blank", [None, "", float("nan")])
 def test_a_context_column_is_taken_as_it_stands(tmp_path, blank):
     file = write(tmp_path / "a.jsonl", row("x", document="S", before="p"), row("y", document="S", before=blank))
@@ -152,6 +175,16 @@ def test_a_label_without_a_text_is_refused(tmp_path, text, what):
     assert f"a.jsonl:2: the text of a labelled row holds {what}; give it a text, or take out its label" in found
 
 
+@pytest.mark.parametrize("text", ["", " \n", None, 17])
+def test_a_label_without_a_text_is_kept_for_the_checks_if_asked_for(tmp_path, text):
+    rows = [row("One.", document="S"), row(text, document="S"), row("Two.", document="S"), row(text, None)]
+    corpus = read_corpus(write(tmp_path / "a.jsonl", *rows), lenient=True)
+    assert corpus.texts == ("One.", "", "Two.")
+    assert corpus.contexts == ("", "One.", "One.")
+    assert corpus.where[1] == "a.jsonl:2"
+    assert corpus.skipped == {"no label": 1}
+
+
 def test_a_corpus_in_which_nothing_is_labelled_is_refused(tmp_path):
     file = write(tmp_path / "a.csv", "text,label", "x,", "y,")
     assert "a.csv: nothing labelled (2 rows: no label); give rows a label, or say which column" in failure(file)
@@ -160,7 +193,7 @@ def test_a_corpus_in_which_nothing_is_labelled_is_refused(tmp_path):
 
 def test_files_that_are_no_corpus_are_named(tmp_path):
     assert failure(tmp_path / "none.csv").endswith("none.csv: no such file or folder")
-    assert "no corpus file in this folder; known are .csv" in failure(tmp_path)
+    assert "no file of a known kind in this folder; known are .csv" in failure(tmp_path)
     assert "unknown kind of corpus file '.xlsx'; known are .csv" in failure(write(tmp_path / "a.xlsx", "x"))
     assert "e.csv: empty" in failure(write(tmp_path / "e.csv"))
 
@@ -176,7 +209,16 @@ def test_folders_are_read_in_the_order_of_names_and_hidden_files_passed_over(tmp
     for name in ("b.jsonl", "a/2.jsonl", "a/1.jsonl", ".x.jsonl", ".trash/0.jsonl", "README.md"):
         write(tmp_path / name, row(name))
     (tmp_path / "folder.json").mkdir()
-    assert read_corpus(tmp_path).texts == ("a/1.jsonl", "a/2.jsonl", "b.jsonl")
+    corpus = read_corpus(tmp_path)
+    assert corpus.texts == ("a/1.jsonl", "a/2.jsonl", "b.jsonl")
+    assert corpus.where == ("a/1.jsonl:1", "a/2.jsonl:1", "b.jsonl:1")
+
+
+def test_rows_of_two_files_of_one_name_in_a_folder_are_told_apart_and_a_single_file_has_its_plain_name(tmp_path):
+    for folder in ("a", "b"):
+        write(tmp_path / folder / "x.jsonl", row(folder))
+    assert read_corpus(tmp_path).where == ("a/x.jsonl:1", "b/x.jsonl:1")
+    assert read_corpus(tmp_path / "a" / "x.jsonl").where == ("x.jsonl:1",)
 
 
 # -- parts and fingerprint -------------------------------------------------------------------------------------------
@@ -204,6 +246,15 @@ def test_rows_are_taken_with_their_contexts():
 def test_rows_are_chosen_by_a_column():
     assert CORPUS.only("split", "train").texts == ("One.", "Three.")
     assert CORPUS.only("year", "2017").texts == ("Two.",)
+
+
+def test_the_sides_of_the_split_are_read_whatever_their_case_and_blanks():
+    split = replace(CORPUS, columns={"split": (" Train", "TEST ", None)})
+    assert split.sides == ("train", "test", "")
+    assert replace(CORPUS, columns={}).sides == ("", "", "")
+    assert split.only("split", "Test").texts == ("Two.",)
+    with pytest.raises(DataError, match="split = 'dev'; found are test, train"):
+        split.only("split", "dev")
 
 
 def test_a_choice_that_finds_nothing_says_what_there_is():

@@ -36,13 +36,20 @@ def test_a_text_file_is_one_passage_with_its_line_ends(tmp_path):
 def test_folders_are_read_in_the_order_of_names_whatever_order_they_were_made_in(tmp_path):
     for name in ["z.txt", "b/2.txt", "b/10.txt", "a.txt", "B/1.csv"]:
         write(tmp_path / name, "text\nx\n")
-    assert documents(tmp_path) == ["a", "z", "B/1:1", "b/10", "b/2"]
+    assert documents(tmp_path) == ["B/1:1", "a", "b/10", "b/2", "z"]
 
 
 def test_hidden_files_and_folders_and_other_kinds_of_file_are_passed_over(tmp_path):
     for name in ["a.txt", "._a.txt", ".ipynb_checkpoints/a.txt", "picture.png"]:
         write(tmp_path / name, "x")
     assert documents(tmp_path) == ["a"]
+
+
+def test_a_readme_in_a_folder_is_no_document_unless_it_is_named(tmp_path):
+    write(tmp_path / "a.txt", "x")
+    readme = write(tmp_path / "README.md", "About these files.")
+    assert documents(tmp_path) == ["a"]
+    assert documents([readme]) == ["README"]
 
 
 def test_two_files_of_one_name_are_two_documents(tmp_path):
@@ -143,9 +150,22 @@ def test_a_blank_cell_is_a_passage_without_text(tmp_path):
     assert [p.text for p in read_documents(file)] == ["", "", "x"]
 
 
+def test_a_column_named_speaker_gives_way_to_the_one_asked_for_and_is_kept(tmp_path):
+    rows = [{"text": "x", "speaker": "chair", "who": "PAK"}, {"text": "x", "speaker": "chair", "input_speaker": "old"}]
+    rows[1]["who"] = "RUS"
+    file = write(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows)))
+    first, second = read_documents(file, columns=Columns(speaker="who"))
+    assert first.columns == {"speaker": "PAK", "input_speaker": "chair"}
+    assert second.columns == {"speaker": "RUS", "input_speaker": "old", "input_speaker~2": "chair"}
+    (same, _) = read_documents(file, columns=Columns(speaker="speaker"))
+    assert same.columns == {"speaker": "chair", "who": "PAK"}
+
+
 @pytest.mark.parametrize(
     ("content", "columns", "said"),
     [
+        ('{"text": "x"}\n{"note": "y"}', Columns(), "t.jsonl:2: no column 'text'; there are note"),
+        ('{"tweet": "x"}\n{"text": "y"}', Columns(), "t.jsonl:2: no column 'tweet'; there are text"),
         ('{"a": "x", "b": "y"}', Columns(), "t.jsonl:1: no column 'text'; there are a, b; .*--text-column"),
         ("{}", Columns(), "no column 'text'; there are none"),
         ('{"text": "x"}\n{"Text": "x"}', Columns(text="text"), "t.jsonl:2: no column 'text'; there are Text"),
@@ -230,6 +250,16 @@ def test_texts_and_records_in_memory_are_numbered():
 def test_records_in_memory_have_the_documents_they_name():
     rows = [{"text": "a", "speech": "S"}, {"text": "b", "speech": None}]
     assert [p.document for p in passages_of(rows, Columns(document="speech"))] == ["S", "1"]
+
+
+def test_the_text_column_of_records_in_memory_is_that_of_the_first():
+    with pytest.raises(DataError, match="record 2: no column 'tweet'; there are text"):
+        list(passages_of(["a", {"tweet": "b"}, {"text": "c"}]))
+
+
+def test_each_file_has_a_text_column_of_its_own(tmp_path):
+    files = [write(tmp_path / "a.csv", "tweet\nx\n"), write(tmp_path / "b.csv", "text,n\ny,1\n")]
+    assert [p.text for p in read_documents(files)] == ["x", "y"]
 
 
 def test_what_is_neither_text_nor_record_is_named():

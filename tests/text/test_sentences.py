@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stance.text import sentences as module
 from stance.text.sentences import paragraphs, split_sentences, unwrap
 
 
@@ -36,6 +37,43 @@ def sentences(text: str, **options) -> list[str]:
 )
 def test_prose_is_split_where_a_reader_would(parts):
     assert sentences(" ".join(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["i met the taliban.", "they were polite.", "we should talk to them."],
+        ["they came?", "really!", "so what."],
+        ["i met the taliban.", "I was scared.", "they were polite.", "I left."],
+        ["so i met amb. Khalilzad.", "they talked."],
+        ["about approx. five of them came.", "we read the annex.", "they left."],
+        ['"never!" he said.', "we left.", '"do we talk?" they asked.'],
+        ["they talk... and so on.", "we stay…. or not.", "they left."],
+        ["they came (i saw it).", "they left."],
+        ["we talk. ) they left.", "we stay."],
+        ["we fight. ” he said.", "we stayed."],
+        ["we fight!” he said.", "we stayed."],
+        ["1. we should talk.", "we should not fight."],
+        ["мы встретили их.", "они ушли."],
+    ],
+)
+def test_text_without_capitals_is_split_at_its_stops(parts):
+    assert sentences(" ".join(parts)) == parts
+
+
+def test_a_transcript_is_split_within_each_turn():
+    turns = [
+        ["HOST: did you meet the taliban?", "what did they say?"],
+        ["GUEST: yes.", "they were polite.", "we should talk to them."],
+    ]
+    assert sentences("\n".join(" ".join(turn) for turn in turns)) == turns[0] + turns[1]
+    assert sentences("A: they talk. they fight. B: they left.") == ["A: they talk.", "they fight.", "B: they left."]
+
+
+def test_each_paragraph_of_a_mixed_text_is_judged_by_its_own_capitals():
+    report = ["The Council met.", "It heard one Yahoo! manager and vol. five.", "It rose. as usual.", "Nobody spoke."]
+    chat = ["lol they met.", "nobody spoke.", "Karzai was asleep.", "we should talk."]
+    assert sentences(" ".join(report) + "\n" + " ".join(chat)) == report + chat
 
 
 def test_headline_bullets_and_paragraphs_are_their_own_sentences():
@@ -77,6 +115,36 @@ def test_lines_are_paragraphs_where_they_do_not_cut_sentences():
     assert len(sentences(text, wrapped=True)) < 4
 
 
+def characters_read(monkeypatch, helper: str, text: str) -> int:
+    """Return how many characters of text are handed to a helper while the text is split."""
+    original, read = getattr(module, helper), 0
+
+    def count(*arguments):
+        nonlocal read
+        read += sum(len(argument) for argument in arguments if isinstance(argument, str))
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, helper, count)
+        split_sentences(text, wrapped=True)
+    return read
+
+
+@pytest.mark.parametrize("helper", ["_is_short_end", "_belongs"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "the council met and it spoke of all the things it had to do in its time\n",
+        "The Council met. it spoke of vol. five. It had all the things to do in it\n",
+        "... and so it spoke of vol. five! and of vol. six, of all that they had...\n",
+    ],
+)
+def test_the_work_grows_with_the_length_of_wrapped_text(monkeypatch, helper, line):
+    counts = [characters_read(monkeypatch, helper, line * n) for n in (2_000, 4_000, 8_000, 16_000)]
+    assert counts[-1] <= 2 * len(line) * 16_000
+    assert all(after <= 2.1 * before for before, after in zip(counts[:-1], counts[1:], strict=True))
+
+
 def check_tiling(text: str) -> None:
     at = 0
     for start, end in split_sentences(text):
@@ -95,7 +163,22 @@ def test_spans_tile_any_text(text):
 @given(
     st.lists(
         st.sampled_from(
-            ["The U.S. left.", "a b", "\n", "\r\n", " ", "• x", "no. ", "“Go!”", "…", "Dr. ", "\t", "p.m. "]
+            [
+                "The U.S. left.",
+                "a b",
+                "\n",
+                "\r\n",
+                " ",
+                "• x",
+                "no. ",
+                "“Go!”",
+                "…",
+                "Dr. ",
+                "\t",
+                "p.m. ",
+                "they left. ",
+                ") and ",
+            ]
         )
     )
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stance.errors import DataError
-from stance.text.tables import open_text, read_records
+from stance.text.tables import files_of, open_text, read_records, written_whole
 
 CHUNK = 1 << 16
 TRICKY = [
@@ -153,7 +154,7 @@ def test_utf_16_without_its_mark_names_the_remedy():
     assert "--encoding utf-16-le" in message("text\nx".encode("utf-16-le"), "csv", encoding="utf-16")
 
 
-@pytest.mark.parametrize("encoding", ["klingon", "hex"])
+@pytest.mark.parametrize("encoding", ["klingon", "hex", "undefined"])
 def test_what_is_no_encoding_of_text_is_refused(encoding):
     assert f"{encoding!r} is unknown; try utf-8" in message(b"text\n61", "csv", encoding=encoding)
 
@@ -242,3 +243,66 @@ def test_parquet_is_not_read_from_a_stream():
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file"):
         list(read_records(tmp_path / "none.csv", "csv"))
+
+
+# -- which files, and writing them -----------------------------------------------------------------------------------
+
+
+def test_files_of_a_folder_come_in_the_order_of_their_paths_without_hidden_ones(tmp_path):
+    for name in ["z.csv", "b/2.CSV", "a.csv", "a.txt", ".h/a.csv", "b/.a.csv"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.csv").mkdir()
+    found = [file.relative_to(tmp_path).as_posix() for file in files_of(tmp_path, {".csv": "csv"})]
+    assert found == ["a.csv", "b/2.CSV", "z.csv"]
+    assert files_of(tmp_path / "a.txt", {".csv"}) == [tmp_path / "a.txt"]
+    with pytest.raises(DataError, match=r"no file of a known kind in this folder; known are \.xyz"):
+        files_of(tmp_path, {".xyz"})
+    with pytest.raises(DataError, match="none: no such file or folder"):
+        files_of(tmp_path / "none", {".csv"})
+
+
+def test_a_file_is_replaced_when_the_new_one_is_whole(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    with written_whole(file) as made:
+        made.write_text("new")
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"), [(KeyError, KeyError), (BrokenPipeError, BrokenPipeError), (OSError, DataError)]
+)
+def test_a_file_that_could_not_be_finished_stays_as_it_was(tmp_path, error, seen):
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+
+    def write() -> None:
+        with written_whole(file) as made:
+            made.write_text("ne")
+            raise error("no room")
+
+    with pytest.raises(seen):
+        write()
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("place", ["nowhere/a.txt", "file/a.txt"])
+def test_a_file_in_no_folder_names_the_remedy(tmp_path, place):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(DataError, match=f"{place}: .*; name a file in a folder that exists"),
+        written_whole(tmp_path / place) as made,
+    ):
+        made.write_text("x")
+
+
+def test_a_folder_is_no_file_to_write(tmp_path):
+    (tmp_path / "a").mkdir()
+    for folder in (tmp_path / "a", Path("/")):
+        with pytest.raises(DataError, match="name another file"), written_whole(folder) as made:
+            made.write_text("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -23,6 +23,7 @@ import click
 
 from stance.apps.cli.options import FORMATS
 from stance.errors import DataError, missing_extra
+from stance.text.tables import written_whole
 
 if TYPE_CHECKING:
     from stance.codebook import Codebook
@@ -107,30 +108,25 @@ def _format_of(output: Path | None) -> str:
 
 def check_file(output: Path) -> None:
     """Raise `DataError` if the path can be no file to write; called before the work starts."""
-    if output.is_dir():
+    try:
+        is_folder, has_folder = output.is_dir(), output.absolute().parent.is_dir()
+    except OSError as error:  # such as a folder that one may not look into
+        raise DataError(f"{output}: {error.strerror}; name another file") from error
+    if is_folder:
         raise DataError(f"{output} is a folder; name a file")
-    if not output.absolute().parent.is_dir():
+    if not has_folder:
         raise DataError(f"{output}: there is no folder {output.parent}; make it first")
 
 
 @contextmanager
 def _replaced(output: Path) -> Iterator[Path]:
-    """Yield a temporary path that takes the output's place if all goes well, and goes away if not."""
+    """Yield a path that takes the output's place if all goes well; a device or a named pipe is its own."""
     check_file(output)
-    if output.exists() and not output.is_file():  # a device or a named pipe is written to, never replaced
+    if output.exists() and not output.is_file():
         yield output
         return
-    output = output.resolve()
-    made = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        made.touch()
-    except OSError as error:
-        raise DataError(f"{output}: cannot be written: {error.strerror}") from error
-    try:
+    with written_whole(output.resolve()) as made:  # a link stays one
         yield made
-        made.replace(output)
-    finally:
-        made.unlink(missing_ok=True)
 
 
 # -- jsonl, csv, tsv -------------------------------------------------------------------------------------------------
