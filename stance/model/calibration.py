@@ -147,7 +147,8 @@ def _best_threshold(proba: Floats, truth: Bools) -> float:
 def choose_offsets(proba: Floats, y: NDArray[np.intp]) -> tuple[float, ...]:
     """Return for each label what to add to its log-probability before the largest is taken, for the best macro-F1.
 
-    Coordinate ascent over a grid, starting from nothing added; a change must win 0.002.
+    Coordinate ascent over a grid, starting from nothing added; a change must win 0.002, and no label may be lost that
+    is predicted without it.
 
     Parameters
     ----------
@@ -165,7 +166,8 @@ def choose_offsets(proba: Floats, y: NDArray[np.intp]) -> tuple[float, ...]:
             for step in np.arange(-1.0, 1.01, 0.1):
                 trial = offsets.copy()
                 trial[label] = round(float(step), 1)
-                if (f1 := _macro_f1(logs + trial, y)) > best + 0.002:
+                kept = len(np.unique((logs + trial).argmax(axis=1))) >= len(np.unique(logs.argmax(axis=1)))
+                if kept and (f1 := _macro_f1(logs + trial, y)) > best + 0.002:
                     best, offsets = f1, trial
         if (before == offsets).all():
             break

@@ -328,6 +328,9 @@ def render_training(model: StanceModel) -> str:
             lines.append(f"  {key:<32}" + "".join(f"{_cell(column[key]):>22}" for column in columns))
         for name, found in cv["positions"].items():
             lines.append(f"  F1 of {name:<26}{_cell(found['f1']):>22}")
+        ours, *theirs = (column["macro_f1_positions"]["value"] or 0.0 for column in columns)
+        if ours <= max(theirs):
+            lines.append("  no better than a baseline: there is too little to learn from; add sentences or documents")
     if about["held_out"]:
         lines += ["", f"held-out documents ({about['held_out']['n']} sentences)"]
         lines += [f"  {key:<32}{_cell(figure):>22}" for key, figure in headline(about["held_out"]).items()]

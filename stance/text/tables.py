@@ -144,7 +144,7 @@ class _Decoder(io.TextIOBase):
             byte = error.object[error.start : error.start + 1].hex()
             raise DataError(
                 f"{self._name}: byte {at} (0x{byte}) is not {encoding}; "
-                "say how the file is encoded, such as --encoding latin-1"
+                "say how the file is encoded, such as --encoding cp1252 (Windows) or latin-1"
             ) from error
         except UnicodeError as error:
             raise DataError(
@@ -296,8 +296,12 @@ def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Recor
 
 
 def _header(fields: Sequence[str], name: str) -> list[str]:
-    """Return the names of the columns; two of the same are refused."""
+    """Return the names of the columns; two of the same are refused, and one that holds another delimiter."""
     names = [field.strip() for field in fields]
+    if len(names) == 1 and (found := next((c for c in ";\t|" if c in names[0]), "")):
+        raise DataError(
+            f"{name}: the columns are separated by {found!r}, not by commas; save it with commas, or as .tsv with tabs"
+        )
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise DataError(f"{name}: column {twice[0]!r} stands twice in the header; rename one")
     return names

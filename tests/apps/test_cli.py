@@ -275,7 +275,7 @@ def faulty(tmp_path):
         (["missing.txt"], ["missing.txt", "no such file"]),
         (["rows.csv"], ["rows.csv:1", "'text'", "--text-column", "a, b"]),
         (["rows.csv", "--text-column", "said"], ["rows.csv:1", "'said'", "a, b"]),
-        (["latin.txt"], ["latin.txt", "byte 7", "--encoding latin-1"]),
+        (["latin.txt"], ["latin.txt", "byte 7", "--encoding cp1252"]),
         (["good.txt", "--encoding", "martian"], ["martian"]),
         (["null.txt"], ["null.txt", "null byte"]),
         (["image.txt"], ["image.txt"]),
@@ -620,3 +620,18 @@ def test_info_shows_the_card_everything_and_the_heaviest_features(trained):
 def test_info_of_the_shipped_model_and_of_a_pickle(trained):
     assert json.loads(run("info", "--json").stdout)["name"] == "fast"
     assert "airport" in run("info", "--model", trained[1], "--trust-pickle").stdout
+
+
+def test_output_must_not_replace_what_is_read(tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("text\nThe Taliban came.\n")
+    for source in (own, tmp_path):
+        done = CliRunner().invoke(cli, ["predict", str(source), "-o", str(own)])
+        assert "is among the input" in str(done.exception)
+    assert own.read_text() == "text\nThe Taliban came.\n"
+
+
+def test_a_csv_of_semicolons_is_refused(tmp_path):
+    (tmp_path / "semi.csv").write_text("id;text\n1;The Taliban came.\n")
+    done = CliRunner().invoke(cli, ["predict", str(tmp_path / "semi.csv")])
+    assert "separated by ';'" in str(done.exception)

@@ -109,7 +109,7 @@ def test_standard_input_stands_in_the_order_of_sources(tmp_path):
 
 
 def test_bytes_on_standard_input_that_are_no_text_are_named():
-    with pytest.raises(DataError, match=r"standard input: byte 3 \(0xe9\) is not utf-8; .*--encoding latin-1"):
+    with pytest.raises(DataError, match=r"standard input: byte 3 \(0xe9\) is not utf-8; .*--encoding cp1252"):
         documents("-", stdin=io.BytesIO(b"caf\xe9"))
     (passage,) = read_documents("-", stdin=io.BytesIO(b"caf\xe9"), encoding="latin-1")
     assert passage.text == "café"

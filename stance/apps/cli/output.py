@@ -28,7 +28,7 @@ from stance.text.tables import written_whole
 if TYPE_CHECKING:
     from stance.codebook import Codebook
 
-__all__ = ["check_file", "write_rows"]
+__all__ = ["check_file", "refuse_input", "write_rows"]
 
 Row = Mapping[str, Any]
 _COLOURS = ("cyan", "yellow", "green", "blue", "red", "bright_green")
@@ -116,6 +116,16 @@ def check_file(output: Path) -> None:
         raise DataError(f"{output} is a folder; name a file")
     if not has_folder:
         raise DataError(f"{output}: there is no folder {output.parent}; make it first")
+
+
+def refuse_input(output: Path, inputs: Iterable[str]) -> None:
+    """Raise `DataError` if the output would replace a file that is read, by itself or as one of a folder."""
+    if not output.is_file():
+        return
+    for source in (Path(name) for name in inputs if name != "-"):
+        inside = source.is_dir() and output.resolve().is_relative_to(source.resolve())
+        if inside or (source.exists() and source.samefile(output)):
+            raise DataError(f"{output} is among the input, and would be replaced; name another file with -o")
 
 
 @contextmanager

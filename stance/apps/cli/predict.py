@@ -63,10 +63,12 @@ def predict(
             context.exit(2)
         inputs = ("-",)
     from stance.analysis.pipeline import columns_of, label_passages
-    from stance.apps.cli.output import write_rows
+    from stance.apps.cli.output import refuse_input, write_rows
     from stance.model.artifact import load_model
     from stance.text.readers import Columns, read_documents
 
+    if output is not None:
+        refuse_input(output, inputs)
     model = load_model(options["model"], trust_pickle=options["trust_pickle"])
     columns = Columns(*(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context")))
     passages = read_documents(
