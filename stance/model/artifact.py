@@ -1,7 +1,8 @@
 """Saving and loading models: a folder of data, no code, verified before it is used.
 
 ``model.json`` says what the model is and holds the sha256 of every other file; the arrays of each target's classifier
-are one ``.npz``, read by `stance.model.stored`; ``README.md`` is the card.
+are one ``.npz``, read by `stance.model.stored`; the encoder, if there is one, is ``encoder.onnx`` with its
+``tokenizer.json``; ``README.md`` is the card.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from stance.codebook import Codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.baselines import Baselines
 from stance.model.card import render_card
+from stance.model.encoder import Encoder, EncoderSpec
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_scorer, write_scorer
 from stance.shipped import shipped
@@ -34,7 +36,8 @@ __all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "save_model", "shipped_
 SCHEMA = 1
 DEFAULT_MODEL = "fast"
 _MAX_JSON = 64 * 2**20
-_FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz")
+_NETWORK, _TOKENIZER = "encoder.onnx", "tokenizer.json"
+_FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class StanceModel:
     def codebook(self) -> Codebook:
         """The codebook, the same for all targets."""
         return next(iter(self.scorers.values())).codebook
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The sentence encoder, the same for all targets; None if n-grams are all."""
+        return next(iter(self.scorers.values())).encoder
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -241,6 +249,10 @@ def _write(model: StanceModel, folder: Path) -> None:
                 "baselines": model.baselines[name].as_dict(),
             }
         )
+    encoder = model.encoder
+    if encoder is not None:
+        shutil.copyfile(encoder.network, folder / _NETWORK)
+        shutil.copyfile(encoder.tokenizer, folder / _TOKENIZER)
     card = render_card(model)
     (folder / "README.md").write_text(card, encoding="utf-8")
     data = {
@@ -249,8 +261,12 @@ def _write(model: StanceModel, folder: Path) -> None:
         "codebook": parse_codebook(model.codebook.as_dict()).as_dict(),
         "codebook_fingerprint": model.codebook.fingerprint,
         "targets": targets,
-        "files": {"README.md": _sha256(folder / "README.md")},
+        "files": {
+            file: _sha256(folder / file) for file in ("README.md", _NETWORK, _TOKENIZER) if (folder / file).exists()
+        },
     }
+    if encoder is not None:
+        data["encoder"] = encoder.spec.as_dict()
     (folder / "model.json").write_text(
         json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -301,12 +317,16 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
         raise ArtifactError(f"{folder / 'model.json'}: the codebook is not the one the model was trained with")
     for file, sha256 in data["files"].items():
         _verified(folder, file, sha256)
+    encoder = None
+    if "encoder" in data:
+        network, tokenizer = (_verified(folder, file, data["files"][file]) for file in (_NETWORK, _TOKENIZER))
+        encoder = Encoder(EncoderSpec.from_dict(data["encoder"]), network, tokenizer)
     scorers, baselines = {}, {}
     for settings in data["targets"]:
         target = settings["target"]
         if not isinstance(target, str) or target in scorers:
             raise ValueError(f"target {target!r} is no text, or stands there twice")
-        scorers[target] = read_scorer(_verified(folder, settings["file"], settings["sha256"]), settings, book)
+        scorers[target] = read_scorer(_verified(folder, settings["file"], settings["sha256"]), settings, book, encoder)
         baselines[target] = Baselines.from_dict(settings["baselines"])
         if not set(baselines[target].keywords) == set(baselines[target].least) == set(book.position_names):
             raise ValueError("baselines must name each position")

@@ -18,6 +18,22 @@ _NAMES = {
     "accuracy": "accuracy",
 }
 
+_SEEN = {
+    "ngrams": "word and character n-grams, mentions of the target and the sentence before",
+    "encoder": "the vector that a sentence encoder makes of the sentence, with the target signed, and the one before",
+    "both": "word and character n-grams, mentions of the target and the sentence before, and the vector that a "
+    "sentence encoder makes of them",
+}
+_WEAK = {
+    False: "- The model counts words. Irony, rhetorical questions, positions told without the usual words escape it.",
+    True: "- Irony, and positions on a target that is named further back than the sentence before, often escape it.",
+}
+_SECTIONS = {
+    "cross_validation": "Cross-validation on the training documents",
+    "calibration_documents": "Out of fold on the documents kept for calibration",
+    "held_out": "Held-out documents",
+}
+
 
 def headline(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the overall figures of `stance.model.metrics.measure` by name, those of Favg one by one.
@@ -35,15 +51,9 @@ def render_card(model: StanceModel) -> str:
     """Return the card as Markdown."""
     about = model.about
     parts = [f"# {model.codebook.name}", "", *_use(model), "", *_data(model)]
-    if about.get("cross_validation"):
-        parts += [
-            "",
-            "## Cross-validation on the training documents",
-            "",
-            *_results(about["cross_validation"]),
-        ]
-    if about.get("held_out"):
-        parts += ["", "## Held-out documents", "", *_results(about["held_out"])]
+    for key, title in _SECTIONS.items():
+        if about.get(key):
+            parts += ["", f"## {title}", "", *_results(about[key])]
     parts += ["", *_decisions(model), "", *_limits(model)]
     return "\n".join(parts) + "\n"
 
@@ -52,9 +62,8 @@ def _use(model: StanceModel) -> list[str]:
     book = model.codebook
     how = "exactly one label" if book.exclusive else "any set of positions"
     lines = [
-        "A classifier of sentences by the position on a target that they reflect: word and character n-grams, mentions "
-        "of",
-        f"the target and the sentence before, logistic regression, calibrated probabilities. A sentence has {how}:",
+        "A classifier of sentences by the position on a target that they reflect. It sees "
+        f"{_SEEN[_features(model)]}; logistic regression, calibrated probabilities. A sentence has {how}: "
         f"{', '.join(model.labels)}.",
     ]
     lines += [
@@ -63,6 +72,32 @@ def _use(model: StanceModel) -> list[str]:
     ]
     named = [t for t in model.targets if t] or [t.name for t in book.targets]
     return [*lines, *(["", f"Targets: {', '.join(named)}."] if named else [])]
+
+
+def _features(model: StanceModel) -> str:
+    scorer = next(iter(model.scorers.values()))
+    if scorer.encoder is None:
+        return "ngrams"
+    return "both" if len(scorer.features.idf) else "encoder"
+
+
+def _encoder(about: Mapping[str, Any]) -> list[str]:
+    """Return what is known of the encoder: of one that was trained with the model, or of one that was taken over."""
+    found = about.get("encoder", {})
+    if "of" in found:
+        seen = ", which was trained on these documents: figures out of fold are too good" if found["seen"] else ""
+        return [f"- encoder of the model {found['of']} (from {found['base']}), as it is{seen}"]
+    if "recipe" not in found:
+        return []
+    recipe, quantised = found["recipe"], found["quantised"]
+    layers = f"{recipe['layers']} layers of " if recipe["layers"] else ""
+    taught = f", taught by {recipe['parts']} x {recipe['teacher']} and {found['unlabelled']} unlabelled sentences"
+    return [
+        f"- encoder: {layers}{found['base']}, trained for {recipe['plan']['epochs']:g} epochs on {found['sentences']} "
+        f"sentences of {found['documents']} documents{taught if recipe['teacher'] else ''}",
+        f"- weights in 8 bits, {quantised['megabytes']:.1f} MB: {quantised['same_decisions']:.2%} of decisions as in "
+        f"32 bits, a probability changed by {quantised['largest_change_of_probability']:.3f} at most",
+    ]
 
 
 def _data(model: StanceModel) -> list[str]:
@@ -78,6 +113,7 @@ def _data(model: StanceModel) -> list[str]:
         f"- corpus {corpus['fingerprint'][:16]}, codebook {model.codebook.fingerprint[:16]}, seed {about['seed']}",
         f"- stance {about['version']}, " + ", ".join(f"{name} {v}" for name, v in about["libraries"].items()),
     ]
+    lines += _encoder(about)
     for target in about["targets"]:
         of = f" of {target['target']}" if target["target"] else ""
         tried = ", ".join(f"{c}: {loss:.3f}" for c, loss in target["chosen"]["log_loss"].items())
@@ -151,7 +187,7 @@ def _limits(model: StanceModel) -> list[str]:
         "- A label says which position a sentence reflects, reports or attributes to somebody. It is no verdict on a "
         "person,",
         "  and no evidence of support for violence.",
-        "- The model counts words. Irony, rhetorical questions, and positions told without the usual words escape it.",
+        _WEAK[_features(model) != "ngrams"],
         "- It knows English only, and the genres and period of its training documents.",
         "- Probabilities are calibrated for documents like the training ones; where positions are rarer or more "
         "frequent, look",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,14 @@ from stance.codebook import Codebook, Target, codebook_of_labels
 from stance.errors import DataError
 from stance.model.baselines import Baselines
 from stance.model.calibration import Abstention, Calibrator
-from stance.model.features import Features, FeatureSpec, Rows
+from stance.model.encoder import Encoder
+from stance.model.features import BLOCKS, Features, FeatureSpec, Rows
 from stance.model.heads import Heads, calibrated, decided, nested
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 
-__all__ = ["StanceClassifier"]
+__all__ = ["FeatureChoice", "StanceClassifier"]
 
+FeatureChoice = Literal["ngrams", "encoder", "both"]
 Floats = NDArray[np.float64]
 _C_WITHOUT_FOLDS = 3.0
 _FEW_TEXTS = 50  # below this every feature counts
@@ -42,6 +44,10 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     ----------
     codebook : Codebook, optional
         Targets and positions. Without one the labels found are positions that exclude each other.
+    features : {"ngrams", "encoder", "both"}, default="ngrams"
+        What the logistic regressions see: n-grams, the vectors of a frozen sentence encoder, or both.
+    encoder : Encoder, optional
+        The encoder, if `features` needs one: that of a model, ``load_model("accurate").encoder``.
     none_label : str, default=""
         Without a codebook: which of the labels stands for no position.
     target : str, default=""
@@ -90,6 +96,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self,
         *,
         codebook: Codebook | None = None,
+        features: FeatureChoice = "ngrams",
+        encoder: Encoder | None = None,
         none_label: str = "",
         target: str = "",
         words: tuple[int, int] = (1, 2),
@@ -102,6 +110,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         n_jobs: int | None = None,
     ) -> None:
         self.codebook = codebook
+        self.features = features
+        self.encoder = encoder
         self.none_label = none_label
         self.target = target
         self.words = words
@@ -149,8 +159,10 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         Raises
         ------
         DataError
-            If texts are no strings, a label is not in the codebook, or there is but one label.
+            If texts are no strings, a label is not in the codebook, there is but one label, or `features` needs an
+            encoder and there is none.
         """
+        self._refuse_features()
         texts = self._texts(X)
         labels = _labels(y, len(texts))
         contexts = None if contexts is None else as_column(contexts, len(texts), "contexts")
@@ -166,9 +178,12 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             words=(self.words[0], self.words[1]),
             chars=(self.chars[0], self.chars[1]),
             min_df=self.min_df if len(texts) > _FEW_TEXTS else 1,
+            weights=(0.0,) * len(BLOCKS) if self.features == "encoder" else FeatureSpec().weights,
         )
         features = Features(spec, self._target(book)).fit(texts, contexts)
         rows = features.transform(texts, contexts)
+        encoder = None if self.features == "ngrams" else self.encoder
+        vectors = np.empty((len(texts), 0)) if encoder is None else encoder.embed(texts, contexts, features.target)
         said = names if book.exclusive else tuple(sorted({*names, *book.labels}))
         k = len(said) if book.exclusive else len(book.positions)
         unfitted = Scorer(
@@ -179,6 +194,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             np.empty(k),
             Calibrator((1.0,) * k, (0.0,) * k),
             (0.0 if book.exclusive else 0.5,) * k,
+            encoder=encoder,
         )
         self.classes_ = np.array(said) if not book.exclusive else self.classes_
         self.chosen_: dict[str, Any] = {"C": _C_WITHOUT_FOLDS, "folds": 0, "log_loss": {}}
@@ -186,13 +202,14 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.fold_of_: NDArray[np.intp] | None = None
         at = np.array([said.index(name) for name in names])[codes]
         self.baselines_ = Baselines.fit(texts, [names[code] for code in codes], book)
-        self.scorer_ = self._fit_heads(unfitted, rows, at, groups, progress)
+        self.scorer_ = self._fit_heads(unfitted, rows, vectors, at, groups, progress)
         return self
 
     def _fit_heads(
         self,
         scorer: Scorer,
         rows: Rows,
+        vectors: Floats,
         y: NDArray[np.intp],
         groups: Sequence[Any],
         progress: Callable[[int, int], None] | None,
@@ -200,17 +217,18 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         """Choose `C` out of fold, calibrate and set thresholds there, and fit the final heads on everything."""
         folds = self._folds(y, scorer.members[y], groups)
         grid = sorted({float(c) for c in self.C}) if folds else [_C_WITHOUT_FOLDS]
-        heads = Heads(scorer, rows, y, self.n_jobs)
+        heads = Heads(scorer, rows, vectors, y, self.n_jobs)
         jobs = [(c, train) for c in grid for train, _ in folds]
         everything = np.arange(len(rows))
         fitted = heads.fit([*jobs, *((c, everything) for c in grid[:1] if not folds)], progress, len(jobs) + 1)
         if not folds:
-            return replace(scorer, coef=fitted[0][0], intercept=fitted[0][1])
+            coef, dense, intercept = heads.of_raw(*fitted[0])
+            return replace(scorer, coef=coef, dense=dense, intercept=intercept)
         scores = {}
         for i, c in enumerate(grid):
             scores[c] = np.empty((len(rows), len(scorer.scores)))
             for (_, test), (coef, intercept) in zip(folds, fitted[i * len(folds) :], strict=False):
-                scores[c][test] = (rows.dot(coef) + intercept)[test]
+                scores[c][test] = heads.scores(coef, intercept)[test]
         losses = {c: calibrated(scorer, s, y)[1] for c, s in scores.items()}
         best = min(grid, key=lambda c: (round(losses[c], 6), c))
         self.chosen_ = {
@@ -222,11 +240,11 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.fold_of_ = np.empty(len(y), dtype=np.intp)
         for i, (_, test) in enumerate(folds):
             self.fold_of_[test] = i
-        coef, intercept = heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0]
+        coef, dense, intercept = heads.of_raw(*heads.fit([(best, everything)], progress, len(jobs) + 1, len(jobs))[0])
         right = np.array(self.cross_validated_.labels) == np.array(scorer.labels)[y]
         abstention = Abstention.fit(self.cross_validated_.confidence, right)
         made = decided(scorer, scores[best], y, tune=self.tune_thresholds)
-        return replace(made, coef=coef, intercept=intercept, abstention=abstention)
+        return replace(made, coef=coef, dense=dense, intercept=intercept, abstention=abstention)
 
     def _folds(
         self, y: NDArray[np.intp], truth: NDArray[np.bool_], groups: Sequence[Any]
@@ -284,6 +302,13 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def _texts(self, X: Any) -> list[str]:
         """Return the texts of the input; the one place where input becomes texts."""
         return as_texts(X, "X")
+
+    def _refuse_features(self) -> None:
+        known = ("ngrams", "encoder", "both")
+        if self.features not in known:
+            raise DataError(f"features is {self.features!r}; it must be one of {', '.join(known)}")
+        if self.features != "ngrams" and self.encoder is None:
+            raise DataError(f"features={self.features!r} needs an encoder: encoder=load_model('accurate').encoder")
 
     def _target(self, book: Codebook) -> Target:
         if self.target:

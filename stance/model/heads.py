@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -22,13 +22,31 @@ __all__ = ["Heads", "calibrated", "decided", "informative", "nested"]
 Floats = NDArray[np.float64]
 _CERTAIN = 5.0  # the log-odds of a head whose training texts all have the position, or none
 _SMOOTHING = 0.05  # of sums of tf-idf
+_DENSE_NORM = 1.0  # of the encoder's vectors beside blocks of n-grams of this norm
 
 
 class Heads:
-    """The logistic regressions of one scorer: one of all labels where they exclude each other, else one a position."""
+    """The logistic regressions of one scorer: one of all labels where they exclude each other, else one a position.
 
-    def __init__(self, scorer: Scorer, rows: Rows, y: NDArray[np.intp], n_jobs: int | None) -> None:
-        self._matrix = csr_matrix((rows.data, rows.indices, rows.indptr), shape=(len(rows), rows.n_features))
+    Parameters
+    ----------
+    scorer
+        What they are for.
+    rows, vectors
+        The n-gram features, and the encoder's vectors, shape (n, dimension); a dimension of 0 for none.
+    y
+        The index of each row's label.
+    n_jobs
+        Processes of joblib.
+    """
+
+    def __init__(self, scorer: Scorer, rows: Rows, vectors: Floats, y: NDArray[np.intp], n_jobs: int | None) -> None:
+        sparse = csr_matrix((rows.data, rows.indices, rows.indptr), shape=(len(rows), rows.n_features))
+        self._centre, self._scale = _spread(vectors)
+        self._dense = (vectors - self._centre) * self._scale
+        self._matrix = csr_matrix(hstack([sparse, csr_matrix(self._dense)])) if vectors.shape[1] else sparse
+        self._n_sparse = rows.n_features
+        self._rows = rows
         self._exclusive = scorer.codebook.exclusive
         truth = scorer.members[y].astype(np.intp)
         self._targets = [y] if self._exclusive else [truth[:, k] for k in range(truth.shape[1])]
@@ -41,11 +59,12 @@ class Heads:
         total: int,
         done: int = 0,
     ) -> list[tuple[Floats, Floats]]:
-        """Fit for each (C, rows); return coefficients of shape (n_features, n_scores) and intercepts."""
+        """Fit for each (C, rows); return coefficients of all columns, shape (n_columns, n_scores), and intercepts."""
         made: list[tuple[Floats, Floats]] = []
         part: list[tuple[Floats, Floats]] = []
         parallel = Parallel(n_jobs=self._n_jobs, return_as="generator", max_nbytes="1M")
-        for result in parallel(delayed(_fit_head)(self._matrix, c, at, y) for c, at in jobs for y in self._targets):
+        tasks = (delayed(_fit_head)(self._matrix, self._n_sparse, c, at, y) for c, at in jobs for y in self._targets)
+        for result in parallel(tasks):
             part.append(result)
             if len(part) == len(self._targets):
                 made.append(self._stack(part))
@@ -53,6 +72,15 @@ class Heads:
                 if progress is not None:
                     progress(done + len(made), total)
         return made
+
+    def scores(self, coef: Floats, intercept: Floats) -> Floats:
+        """Return the scores of all rows."""
+        return self._rows.dot(coef[: self._n_sparse]) + self._dense @ coef[self._n_sparse :] + intercept
+
+    def of_raw(self, coef: Floats, intercept: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return coefficients of the n-grams, of the vectors as the encoder gives them, and the intercepts."""
+        dense = (coef[self._n_sparse :] * self._scale).astype(np.float32).astype(np.float64)
+        return coef[: self._n_sparse], dense, intercept - self._centre @ dense
 
     def _stack(self, fits: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
         coef, intercept = np.concatenate([c for c, _ in fits]), np.concatenate([i for _, i in fits])
@@ -62,13 +90,25 @@ class Heads:
         return coef.T.astype(np.float32).astype(np.float64), intercept
 
 
-def _fit_head(matrix: csr_matrix, c: float, at: NDArray[np.intp], y: NDArray[np.intp]) -> tuple[Floats, Floats]:
+def _spread(vectors: Floats) -> tuple[Floats, float]:
+    """Return the mean of some vectors, and what makes their mean square distance from it `_DENSE_NORM` squared."""
+    if not vectors.size:
+        return np.zeros(vectors.shape[1]), 1.0
+    centre = vectors.mean(axis=0)
+    spread = float(np.sqrt(((vectors - centre) ** 2).sum(axis=1).mean()))
+    return centre, _DENSE_NORM / spread if spread > 0 else 1.0
+
+
+def _fit_head(
+    matrix: csr_matrix, n_sparse: int, c: float, at: NDArray[np.intp], y: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
     """Fit one logistic regression; on one thread, so that sums do not depend on the number of jobs."""
     here = y[at]
     if (here == here[0]).all():  # every text of these has the position, or none: say so and nothing else
         return np.zeros((1, matrix.shape[1])), np.array([_CERTAIN if here[0] else -_CERTAIN])
     rows = matrix[at]
-    weight = informative(rows, here)
+    weight = np.ones(matrix.shape[1])
+    weight[:n_sparse] = informative(rows[:, :n_sparse], here)
     with threadpool_limits(limits=1):
         model = LogisticRegression(C=c, max_iter=2000).fit(csr_matrix(rows.multiply(weight)), here)
     return model.coef_ * weight, model.intercept_
@@ -87,7 +127,9 @@ def informative(rows: csr_matrix, y: NDArray[np.intp]) -> Floats:
         inside = np.asarray(rows[y == label].sum(axis=0)).ravel() + _SMOOTHING
         outside = total - inside
         ratios.append(np.abs(np.log(inside / inside.sum()) - np.log(outside / outside.sum())))
-    weight = np.sqrt(np.max(ratios, axis=0))
+    weight: Floats = np.sqrt(np.max(ratios, axis=0))
+    if not weight.size:
+        return weight
     spread = np.sqrt((weight**2).mean())
     return np.divide(weight, spread) if spread > 0 else np.ones_like(weight)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stance.codebook import Codebook
 from stance.errors import DataError
 from stance.model.calibration import Abstention, Calibrator
+from stance.model.encoder import Encoder
 from stance.model.features import Features
 
 __all__ = ["Prediction", "Scorer", "as_column", "as_texts"]
@@ -57,6 +58,9 @@ class Scorer:
     thresholds
         With labels that combine: from which probability on a position is reflected. With exclusive labels: what is
         added to a label's log-probability before the largest is taken.
+    encoder, dense
+        What turns sentences into vectors, and the coefficients of these, shape (dimension, n_scores); None and empty
+        if n-grams are all.
     """
 
     codebook: Codebook
@@ -67,6 +71,8 @@ class Scorer:
     calibrator: Calibrator
     thresholds: tuple[float, ...]
     abstention: Abstention = field(default_factory=Abstention)
+    encoder: Encoder | None = None
+    dense: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -83,12 +89,16 @@ class Scorer:
     def decision_function(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Floats:
         """Return the raw scores, shape (n, n_scores), before calibration."""
         parts = [
-            self.features.transform(texts[i : i + _BATCH], None if contexts is None else contexts[i : i + _BATCH]).dot(
-                self.coef
-            )
+            self._score(texts[i : i + _BATCH], None if contexts is None else contexts[i : i + _BATCH])
             for i in range(0, len(texts), _BATCH)
         ]
         return np.concatenate(parts) + self.intercept if parts else np.empty((0, len(self.scores)))
+
+    def _score(self, texts: Sequence[str], contexts: Sequence[str] | None) -> Floats:
+        scores = self.features.transform(texts, contexts).dot(self.coef)
+        if self.encoder is not None:
+            scores += self.encoder.embed(texts, contexts, self.features.target) @ self.dense
+        return scores
 
     def predict(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Prediction:
         """Return labels and probabilities of some sentences.

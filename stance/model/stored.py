@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 from stance.codebook import Codebook
 from stance.errors import ArtifactError, CodebookError
 from stance.model.calibration import Abstention, Calibrator
+from stance.model.encoder import Encoder
 from stance.model.features import BLOCKS, Features, FeatureSpec
 from stance.model.scorer import Scorer
 
 __all__ = ["LARGEST", "read_scorer", "write_scorer"]
 
-_TYPES = {"terms": "|u1", "sizes": "<i8", "idf": "<f4", "coef": "<f4", "intercept": "<f8"}
+_TYPES = {"terms": "|u1", "sizes": "<i8", "idf": "<f4", "coef": "<f4", "intercept": "<f8", "dense": "<f4"}
+_OPTIONAL = {"dense"}  # there if the classifier has an encoder
 LARGEST = 2 * 2**30
 """Bytes of all arrays of a file together."""
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -66,8 +68,10 @@ def write_scorer(scorer: Scorer, path: Path) -> dict[str, Any]:
         "coef": scorer.coef,
         "intercept": scorer.intercept,
     }
+    if scorer.encoder is not None:
+        arrays["dense"] = scorer.dense
     with path.open("wb") as out:
-        np.savez_compressed(out, **{name: arrays[name].astype(kind) for name, kind in _TYPES.items()})
+        np.savez_compressed(out, **{name: array.astype(_TYPES[name]) for name, array in arrays.items()})
     return {
         "labels": list(scorer.labels),
         "mentions_of": scorer.features.target.name,
@@ -78,8 +82,8 @@ def write_scorer(scorer: Scorer, path: Path) -> dict[str, Any]:
     }
 
 
-def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook) -> Scorer:
-    """Return the classifier of `write_scorer`.
+def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook, encoder: Encoder | None = None) -> Scorer:
+    """Return the classifier of `write_scorer`, with its encoder if it has one.
 
     Raises
     ------
@@ -101,7 +105,17 @@ def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook) -> Scor
     arrays = _read_arrays(path)
     labels = _labels(settings["labels"], book)
     n, k = arrays["idf"].size, len(labels) if book.exclusive else len(book.positions)
-    shapes = {"idf": (n,), "coef": (n, k), "intercept": (k,), "sizes": (len(BLOCKS),), "terms": (arrays["terms"].size,)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "idf": (n,),
+        "coef": (n, k),
+        "intercept": (k,),
+        "sizes": (len(BLOCKS),),
+        "terms": (arrays["terms"].size,),
+    }
+    if ("dense" in arrays) != (encoder is not None):
+        raise ArtifactError(f"{path}: array 'dense' and an encoder go together; one of them is missing")
+    if encoder is not None:
+        shapes["dense"] = (encoder.spec.dimension, k)
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ArtifactError(f"{path}: array {name!r} has shape {arrays[name].shape}; expected {shape}")
@@ -123,6 +137,8 @@ def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook) -> Scor
         Calibrator.from_dict(settings["calibrator"]),
         tuple(map(float, settings["thresholds"])),
         Abstention.from_dict(settings["abstention"]),
+        encoder,
+        arrays["dense"].astype(np.float64) if encoder is not None else np.empty((0, 0)),
     )
     _refuse_numbers(scorer)
     return scorer
@@ -181,7 +197,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if sorted(m.filename for m in members) != sorted(f"{name}.npy" for name in _TYPES):
+            found = [m.filename.removesuffix(".npy") for m in members if m.filename.endswith(".npy")]
+            if len(found) != len(members) or {*found, *_OPTIONAL} != {*_TYPES} or len(set(found)) != len(found):
                 raise ArtifactError(f"{path}: it must hold exactly the arrays {', '.join(_TYPES)}")
             if (size := sum(m.file_size for m in members)) > LARGEST:
                 raise ArtifactError(f"{path}: its arrays claim {size} bytes; more than {LARGEST} are not read")

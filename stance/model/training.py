@@ -16,15 +16,26 @@ import stance
 from stance.codebook import Codebook, codebook_of_labels
 from stance.corpus.files import Corpus
 from stance.errors import DataError
-from stance.model.artifact import StanceModel
+from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
 from stance.model.baselines import Baselines
 from stance.model.card import headline
-from stance.model.classifier import StanceClassifier
+from stance.model.classifier import FeatureChoice, StanceClassifier
+from stance.model.encoder import Encoder
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
 from stance.text.tables import written_whole
 
-__all__ = ["Trained", "codebook_for", "out_of_fold", "render_training", "save_pickle", "split_of", "train"]
+__all__ = [
+    "Trained",
+    "codebook_for",
+    "facts_of",
+    "held_out_figures",
+    "out_of_fold",
+    "render_training",
+    "save_pickle",
+    "split_of",
+    "train",
+]
 
 Progress = Callable[[int, int], None]
 _FEWEST_DOCUMENTS = 2
@@ -44,6 +55,8 @@ def train(
     *,
     codebook: Codebook | None = None,
     none_label: str = "",
+    features: FeatureChoice = "both",
+    encoder_of: str | Path = DEFAULT_MODEL,
     name: str = "model",
     seed: int = 0,
     jobs: int | None = None,
@@ -61,6 +74,10 @@ def train(
         Targets and positions. Without one the labels found are positions that exclude each other.
     none_label
         Without a codebook: the label of no position.
+    features
+        What the classifiers see: "ngrams", "encoder" (its vectors), or "both".
+    encoder_of
+        The model whose encoder is used, as it is.
     seed, jobs
         See `StanceClassifier`. The same corpus and seed give the same model, whatever the number of jobs.
     progress
@@ -80,9 +97,12 @@ def train(
     }
     for target, part in per_target.items():
         _refuse_too_few(part, target, book)
+    encoder, facts = _encoder(features, encoder_of, training)
     classifiers, baselines, about = {}, {}, []
     for i, (target, part) in enumerate(per_target.items()):
-        classifiers[target] = _classifier(book, target, seed, jobs)
+        classifiers[target] = StanceClassifier(
+            codebook=book, features=features, encoder=encoder, target=target, seed=seed, n_jobs=jobs
+        )
         shown = _nth(progress, i, len(per_target))
         classifiers[target].fit(
             part.texts, _canonical(part, book), contexts=part.contexts, groups=part.documents, progress=shown
@@ -91,16 +111,11 @@ def train(
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
     model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines)
     facts = {
-        "version": stance.__version__,
-        "python": platform.python_version(),
-        "libraries": _versions(),
-        "seed": seed,
-        "corpus": {"fingerprint": training.fingerprint, **_counts(training)},
+        **facts_of(training, seed),
+        **facts,
         "targets": about,
         "cross_validation": _cross_validation(per_target, classifiers, book),
-        "held_out": None
-        if held_out is None
-        else {"fingerprint": held_out.fingerprint, **_counts(held_out), **_held_out(model, held_out)},
+        "held_out": held_out_figures(model, held_out),
     }
     return Trained(StanceModel(name, model.scorers, baselines, facts), classifiers)
 
@@ -124,7 +139,7 @@ def out_of_fold(
         part = corpus.take(rows)
         if len(set(_canonical(part, codebook))) < 2:
             continue
-        classifier = _classifier(codebook, target, seed, jobs)
+        classifier = StanceClassifier(codebook=codebook, target=target, seed=seed, n_jobs=jobs)
         shown = _nth(progress, i, len(corpus.target_names))
         classifier.fit(part.texts, part.labels, contexts=part.contexts, groups=part.documents, progress=shown)
         if classifier.cross_validated_ is None:
@@ -163,6 +178,29 @@ def split_of(corpus: Corpus) -> tuple[Corpus, Corpus | None]:
     return corpus.take(rest), corpus.take(held)
 
 
+def facts_of(training: Corpus, seed: int) -> dict[str, Any]:
+    """Return what a card says of a training, before it is measured."""
+    return {
+        "version": stance.__version__,
+        "python": platform.python_version(),
+        "libraries": _versions(),
+        "seed": seed,
+        "corpus": {"fingerprint": training.fingerprint, **_counts(training)},
+    }
+
+
+def held_out_figures(model: StanceModel, corpus: Corpus | None) -> dict[str, Any] | None:
+    """Return the figures of a model on documents that are held out; None if there are none."""
+    if corpus is None:
+        return None
+    several = corpus.targets if len(model.targets) > 1 else None
+    said = model.predict(corpus.texts, corpus.contexts, several)
+    figures = measure(
+        model.codebook, _canonical(corpus, model.codebook), said, model.labels, corpus.documents, targets=several
+    )
+    return {"fingerprint": corpus.fingerprint, **_counts(corpus), **figures}
+
+
 def save_pickle(trained: Trained, path: Path) -> None:
     """Write the fitted scikit-learn classifiers, a dictionary by target, with joblib."""
     import joblib
@@ -174,8 +212,18 @@ def save_pickle(trained: Trained, path: Path) -> None:
 # -- details ---------------------------------------------------------------------------------------------------------
 
 
-def _classifier(book: Codebook, target: str, seed: int, jobs: int | None) -> StanceClassifier:
-    return StanceClassifier(codebook=book, target=target, seed=seed, n_jobs=jobs)
+def _encoder(
+    features: FeatureChoice, encoder_of: str | Path, training: Corpus
+) -> tuple[Encoder | None, dict[str, Any]]:
+    """Return the encoder of a model, and what the card says of it: whether it has seen these documents, above all."""
+    if features == "ngrams":
+        return None, {}
+    model = load_model(encoder_of)
+    if model.encoder is None:
+        raise DataError(f"model {model.name!r} has no encoder; take another, or train on n-grams alone")
+    seen = model.about.get("corpus", {}).get("fingerprint") == training.fingerprint
+    about = {"of": model.name, "base": model.encoder.spec.base, "features": features, "seen": seen}
+    return model.encoder, {"encoder": about}
 
 
 def _canonical(corpus: Corpus, book: Codebook) -> list[str]:
@@ -292,13 +340,6 @@ def _baselines_out_of_fold(
     return majority, keywords
 
 
-def _held_out(model: StanceModel, corpus: Corpus) -> dict[str, Any]:
-    several = corpus.targets if len(model.targets) > 1 else None
-    said = model.predict(corpus.texts, corpus.contexts, several)
-    truth = _canonical(corpus, model.codebook)
-    return measure(model.codebook, truth, said, model.labels, corpus.documents, targets=several)
-
-
 def _headline(found: dict[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in _FIGURES if name in found}
 
@@ -318,6 +359,8 @@ def render_training(model: StanceModel) -> str:
         lines.append(
             f"  {'offsets' if scorer.codebook.exclusive else 'thresholds'}{f' ({name})' if name else ''}: {thresholds}"
         )
+    if about.get("encoder", {}).get("seen"):
+        lines.append("  the encoder was trained on these documents: figures out of fold are too good")
     cv = about["cross_validation"]
     if cv is None:
         lines.append("no cross-validation: a label has too few documents for two folds")
@@ -332,9 +375,13 @@ def render_training(model: StanceModel) -> str:
         if ours <= max(theirs):
             lines.append("  no better than a baseline: there is too little to learn from; add sentences or documents")
     if about["held_out"]:
-        lines += ["", f"held-out documents ({about['held_out']['n']} sentences)"]
-        lines += [f"  {key:<32}{_cell(figure):>22}" for key, figure in headline(about["held_out"]).items()]
+        lines += ["", f"held-out documents ({about['held_out']['n']} sentences)", *figure_lines(about["held_out"])]
     return "\n".join(lines)
+
+
+def figure_lines(found: dict[str, Any]) -> list[str]:
+    """Return the overall figures, a line each."""
+    return [f"  {key:<32}{_cell(figure):>22}" for key, figure in headline(found).items()]
 
 
 def _cell(found: dict[str, float | None]) -> str:

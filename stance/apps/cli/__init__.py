@@ -11,6 +11,7 @@ import click
 from stance import __version__
 from stance.apps.cli.check import check
 from stance.apps.cli.evaluate import evaluate
+from stance.apps.cli.finetune import finetune
 from stance.apps.cli.info import info
 from stance.apps.cli.predict import predict
 from stance.apps.cli.train import train
@@ -53,7 +54,7 @@ def stance() -> None:
     """
 
 
-for command in (predict, train, evaluate, check, info):
+for command in (predict, train, finetune, evaluate, check, info):
     stance.add_command(command)
 
 

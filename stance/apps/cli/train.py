@@ -25,6 +25,20 @@ __all__ = ["codebook_of", "train"]
 @click.option("--force", is_flag=True, help="Replace a model that is there.")
 @corpus_options
 @codebook_options
+@click.option(
+    "--features",
+    type=click.Choice(["ngrams", "encoder", "both"]),
+    default="both",
+    show_default=True,
+    help="What the classifier sees: n-grams, the vectors of a sentence encoder, or both.",
+)
+@click.option(
+    "--encoder",
+    default="accurate",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="Model whose encoder is used as it is.",
+)
 @seed_option("Decides which document is in which fold.")
 @jobs_option
 @click.option(
@@ -61,6 +75,8 @@ def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
             corpus,
             codebook=book,
             none_label=options["none_label"],
+            features=options["features"],
+            encoder_of=options["encoder"],
             name=output.name,
             seed=options["seed"],
             jobs=options["jobs"],
