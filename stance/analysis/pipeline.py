@@ -5,12 +5,14 @@ Command line and Python call it, and so get the same columns in the same order.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stance.analysis.familiarity import LOOKED_AT, UnfamiliarTextWarning, strangeness
 from stance.errors import DataError
 from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
 from stance.text.readers import Columns, Passage, passages_of, read_documents
@@ -63,6 +65,11 @@ def analyze(
     DataError
         If something cannot be read or a column is missing.
 
+    Warns
+    -----
+    UnfamiliarTextWarning
+        If the first 2,000 sentences do not look like what the model knows; see `stance.analysis.familiarity`.
+
     Examples
     --------
     >>> frame = analyze(["Moscow hosted the Taliban for talks. It snowed."])
@@ -79,6 +86,8 @@ def analyze(
         )
     passages = _passages(documents, columns, pre_split=pre_split)
     rows = list(label_passages(passages, model, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
+    for reason in strangeness([row["text"] for row in rows[:LOOKED_AT]], model):
+        warnings.warn(reason, UnfamiliarTextWarning, stacklevel=2)
     names = list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)]))
     frame = pd.DataFrame(rows, columns=names)
     numbers = [name for name in columns_of(model) if name.startswith("p_")]

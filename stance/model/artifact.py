@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import re
 import shutil
 import tempfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.baselines import Baselines
 from stance.model.card import render_card
 from stance.model.encoder import Encoder, EncoderSpec
+from stance.model.pickled import read_pickle
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_scorer, write_scorer
 from stance.shipped import shipped
@@ -34,7 +33,7 @@ from stance.shipped import shipped
 __all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "save_model", "shipped_models"]
 
 SCHEMA = 1
-DEFAULT_MODEL = "fast"
+DEFAULT_MODEL = "accurate"
 _MAX_JSON = 64 * 2**20
 _NETWORK, _TOKENIZER = "encoder.onnx", "tokenizer.json"
 _FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json")
@@ -296,7 +295,7 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, trust_pickle: bool =
     ('engage', 'terrorist')
     """
     if trust_pickle and Path(name_or_path).is_file():
-        return _from_pickle(Path(name_or_path))
+        return _of_classifiers(Path(name_or_path))
     folder = _folder(name_or_path)
     data = _read_json(folder)
     try:
@@ -335,26 +334,8 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
     return StanceModel(folder.name, scorers, baselines, data["about"], _sha256(folder / "model.json"))
 
 
-def _from_pickle(path: Path) -> StanceModel:
-    import joblib
-
-    what = "no fitted StanceClassifier by target, as 'stance train --joblib' writes it"
-    try:
-        classifiers = joblib.load(path)
-    except (
-        pickle.UnpicklingError,
-        zlib.error,
-        LookupError,
-        ValueError,
-        EOFError,
-        ImportError,
-        AttributeError,
-    ) as error:
-        raise ArtifactError(f"{path}: it holds {what}: {error}") from error
-    if not isinstance(classifiers, dict) or not classifiers:
-        raise ArtifactError(f"{path}: it holds {what}")
-    if not all(hasattr(c, "scorer_") and hasattr(c, "baselines_") for c in classifiers.values()):
-        raise ArtifactError(f"{path}: it holds {what}")
+def _of_classifiers(path: Path) -> StanceModel:
+    classifiers = read_pickle(path)
     scorers = {target: classifier.scorer_ for target, classifier in classifiers.items()}
     baselines = {target: classifier.baselines_ for target, classifier in classifiers.items()}
     return StanceModel(path.stem, scorers, baselines, {"pickle": path.name})

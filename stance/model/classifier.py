@@ -171,7 +171,9 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             labels = np.array([self.codebook.canonical(str(label)) for label in labels])
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"one class only: every label is {self.classes_[0]!r}; a classifier needs at least two")
+            raise DataError(
+                f"one class only: every label is {str(self.classes_[0])!r}; a classifier needs at least two"
+            )
         names = tuple(map(str, self.classes_))
         book = codebook_of_labels(names, self.none_label) if self.codebook is None else self.codebook
         spec = FeatureSpec(

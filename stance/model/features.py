@@ -175,6 +175,12 @@ class Features:
             ends.append(len(ids))
         return self._weigh(np.array(ids, dtype=np.int64), np.array(ends, dtype=np.int64))
 
+    def known_words(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Return how many of the words of some texts are features, and how many words there are; all if none is."""
+        words = [word for reading, _ in self._read(texts, None) for word in reading.words]
+        known = self._ids["word"]
+        return (sum(word in known for word in words) if known else len(words)), len(words)
+
     def _add_chars(self, pieces: Iterable[str], ids: list[int]) -> None:
         cache, known = self._chars, self._ids["char"].get
         for piece in pieces:

@@ -31,7 +31,7 @@ from stance.model.scorer import Scorer
 from stance.model.training import codebook_for, facts_of, figure_lines, held_out_figures, split_of
 from stance.model.weights import base_folder, network_name
 
-__all__ = ["Recipe", "finetune", "render_finetuning", "sentences_for_teaching"]
+__all__ = ["Recipe", "finetune", "kept_for_calibration", "render_finetuning", "sentences_for_teaching"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int, float], None]
@@ -109,7 +109,7 @@ def finetune(
     if len(training.target_names) > 1:
         raise DataError(f"an encoder is trained for one target, and here are: {', '.join(training.target_names)}")
     target_name = training.target_names[0]
-    known, kept = _kept_for_calibration(training, recipe, seed)
+    known, kept = kept_for_calibration(training, recipe.calibration, seed)
     ngrams = StanceClassifier(codebook=book, target=target_name, seed=seed, n_jobs=jobs).fit(
         known.texts, known.labels, contexts=known.contexts, groups=known.documents
     )
@@ -157,6 +157,18 @@ def render_finetuning(model: StanceModel) -> str:
         if about[key]:
             lines += ["", f"{title} ({about[key]['n']} sentences)", *figure_lines(about[key])]
     return "\n".join(lines)
+
+
+def kept_for_calibration(training: Corpus, share: float, seed: int = 0) -> tuple[Corpus, Corpus]:
+    """Split by document: what encoder and n-grams learn from, and what is kept for calibration.
+
+    Parameters
+    ----------
+    share
+        About how many of the documents are kept.
+    """
+    part = _parts(training.documents, max(2, round(1 / share)), seed)
+    return training.take(np.flatnonzero(part != 0).tolist()), training.take(np.flatnonzero(part == 0).tolist())
 
 
 def sentences_for_teaching(
@@ -218,13 +230,6 @@ class _Stages:
 
 
 # -- details ---------------------------------------------------------------------------------------------------------
-
-
-def _kept_for_calibration(training: Corpus, recipe: Recipe, seed: int) -> tuple[Corpus, Corpus]:
-    """Split by document: what encoder and n-grams learn from, and what is kept for calibration."""
-    parts = max(2, round(1 / recipe.calibration))
-    part = _parts(training.documents, parts, seed)
-    return training.take(np.flatnonzero(part != 0).tolist()), training.take(np.flatnonzero(part == 0).tolist())
 
 
 def _parts(documents: Sequence[str], n: int, seed: int) -> NDArray[np.intp]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,9 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the ty
     def __init__(self, folder: Path, n_positions: int, layers: int = 0) -> None:
         from tokenizers import Tokenizer
         from transformers import AutoModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         super().__init__()
         self.body = AutoModel.from_pretrained(str(folder), local_files_only=True, attn_implementation="eager")
         stack = self.body.encoder.layer
@@ -292,7 +295,8 @@ def export(network: Network, path: Path) -> None:
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if network.segments else [])]
     example = torch.ones((2, 8), dtype=torch.int64)
     network.eval()
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of constants that are constant here, and of its own age
         torch.onnx.export(
             _Vectors(network),
             (example,) * len(names),

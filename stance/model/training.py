@@ -23,7 +23,6 @@ from stance.model.classifier import FeatureChoice, StanceClassifier
 from stance.model.encoder import Encoder
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
-from stance.text.tables import written_whole
 
 __all__ = [
     "Trained",
@@ -32,7 +31,6 @@ __all__ = [
     "held_out_figures",
     "out_of_fold",
     "render_training",
-    "save_pickle",
     "split_of",
     "train",
 ]
@@ -199,14 +197,6 @@ def held_out_figures(model: StanceModel, corpus: Corpus | None) -> dict[str, Any
         model.codebook, _canonical(corpus, model.codebook), said, model.labels, corpus.documents, targets=several
     )
     return {"fingerprint": corpus.fingerprint, **_counts(corpus), **figures}
-
-
-def save_pickle(trained: Trained, path: Path) -> None:
-    """Write the fitted scikit-learn classifiers, a dictionary by target, with joblib."""
-    import joblib
-
-    with written_whole(path) as made:
-        joblib.dump(trained.classifiers, made, compress=3)
 
 
 # -- details ---------------------------------------------------------------------------------------------------------

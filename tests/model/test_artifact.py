@@ -22,7 +22,7 @@ from stance.model import artifact
 from stance.model.artifact import StanceModel, load_model, save_model, shipped_models
 from stance.model.baselines import Baselines
 from stance.model.classifier import StanceClassifier
-from stance.model.training import Trained, save_pickle
+from stance.model.pickled import save_pickle
 
 BRIDGE = {
     "name": "A bridge over the bay",
@@ -414,7 +414,7 @@ def test_repacked_arrays_with_the_true_sha256_still_load(model, folder):
 def test_a_joblib_file_needs_trust(tmp_path):
     before, classifier = made(parse_codebook(BRIDGE))
     path = tmp_path / "m.joblib"
-    save_pickle(Trained(before, {"": classifier}), path)
+    save_pickle({"": classifier}, path)
     with pytest.raises(ArtifactError, match=r"is a pickle, which can run code; .*--trust-pickle"):
         load_model(path)
     after = load_model(path, trust_pickle=True)

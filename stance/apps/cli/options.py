@@ -41,7 +41,7 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 model_option = _all(
     click.option(
         "--model",
-        default="fast",
+        default="accurate",
         show_default=True,
         metavar="NAME|PATH",
         help="A shipped model, or a folder.",

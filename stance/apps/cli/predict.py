@@ -62,6 +62,7 @@ def predict(
             click.echo(context.get_help(), err=True)
             context.exit(2)
         inputs = ("-",)
+    from stance.analysis.familiarity import strangeness, watched
     from stance.analysis.pipeline import columns_of, label_passages
     from stance.apps.cli.output import refuse_input, write_rows
     from stance.model.artifact import load_model
@@ -85,4 +86,7 @@ def predict(
         coverage=options["coverage"],
         max_risk=options["max_risk"],
     )
-    write_rows(rows, columns_of(model), output_format, output, codebook=model.codebook)
+    texts: list[str] = []
+    write_rows(watched(rows, texts), columns_of(model), output_format, output, codebook=model.codebook)
+    for reason in strangeness(texts, model):
+        click.echo(f"stance: {reason}", err=True)

@@ -61,7 +61,8 @@ def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
     """
     from stance.apps.cli.output import check_file
     from stance.model.artifact import check_writable, save_model
-    from stance.model.training import render_training, save_pickle
+    from stance.model.pickled import save_pickle
+    from stance.model.training import render_training
     from stance.model.training import train as train_model
 
     check_writable(output, force=options["force"])
@@ -86,7 +87,7 @@ def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
         end()
     saved = save_model(trained.model, output, force=options["force"])
     if options["pickle"] is not None:
-        save_pickle(trained, options["pickle"])
+        save_pickle(trained.classifiers, options["pickle"])
     click.echo(render_training(saved))
     click.echo(f"saved to {output}")
 

@@ -1,0 +1,77 @@
+"""Whether a text looks like what a model has learned from: its target, its language, its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from stance.corpus.language import doubt
+from stance.model.artifact import StanceModel
+from stance.text.mentions import target_matcher
+
+__all__ = ["LOOKED_AT", "UnfamiliarTextWarning", "strangeness", "watched"]
+
+LOOKED_AT = 2000
+"""How many sentences are looked at; the first ones."""
+_FEWEST_SENTENCES = 5
+_FEWEST_WORDS = 100
+_MOST_FOREIGN = 0.5
+_LEAST_KNOWN = 0.75  # of the words; of the corpus's held-out documents the strangest has 0.88, of UN speeches 0.88
+
+T = TypeVar("T")
+
+
+class UnfamiliarTextWarning(UserWarning):
+    """The input does not look like what the model knows; its labels and probabilities may mean little."""
+
+
+def strangeness(texts: Iterable[str], model: StanceModel) -> list[str]:
+    """Return in a sentence each why labels of these sentences may mean little; nothing if they look familiar.
+
+    Looked for are: no name of the target in any sentence; sentences that seem not to be English, if most of them are;
+    less than 75 % of the words known from training. A few sentences are too few to say.
+
+    Examples
+    --------
+    >>> from stance.model.artifact import load_model
+    >>> strangeness(["It rained in the valley."] * 5, load_model("fast"))
+    ['no sentence names the target (Taliban): positions found here are doubtful']
+    """
+    found = [text for text in texts if text.strip()]
+    if len(found) < _FEWEST_SENTENCES:
+        return []
+    checks = (_foreign(found), _unnamed(found, model) or _unknown(found, model))
+    return [reason for reason in checks if reason]
+
+
+def watched(rows: Iterable[T], texts: list[str], field: str = "text") -> Iterator[T]:
+    """Pass rows through, and append the first texts to a list."""
+    for row in rows:
+        if len(texts) < LOOKED_AT:
+            texts.append(row[field])  # type: ignore[index]  # rows are dictionaries
+        yield row
+
+
+def _foreign(texts: list[str]) -> str:
+    share = sum(bool(doubt(text)) for text in texts) / len(texts)
+    return f"{share:.0%} of the sentences do not look like English, which is all the model knows" * (
+        share > _MOST_FOREIGN
+    )
+
+
+def _unnamed(texts: list[str], model: StanceModel) -> str:
+    targets = [scorer.features.target for scorer in model.scorers.values() if scorer.features.target.aliases]
+    if len(targets) < len(model.scorers):
+        return ""  # what has no names cannot be missed
+    matchers = [target_matcher(target) for target in targets]
+    if any(m.kind == "target" for text in texts for matcher in matchers for m in matcher.find(text)):
+        return ""
+    return f"no sentence names the target ({', '.join(t.name for t in targets)}): positions found here are doubtful"
+
+
+def _unknown(texts: list[str], model: StanceModel) -> str:
+    readings = [scorer.features.known_words(texts) for scorer in model.scorers.values()]
+    known, words = max(readings, key=lambda pair: pair[0] / max(pair[1], 1))
+    if words < _FEWEST_WORDS or known >= _LEAST_KNOWN * words:
+        return ""
+    return f"the model knows only {known / words:.0%} of the words: this is not the kind of text it was trained on"
