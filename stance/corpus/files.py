@@ -71,6 +71,15 @@ class Corpus:
         return tuple("" if missing(side) else str(side).strip().lower() for side in split)
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """What stays together in folds: the column ``group``, and where it says nothing the document.
+
+        A sentence that was made from one of another document names that document there.
+        """
+        group = self.columns.get("group", (None,) * len(self))
+        return tuple(d if missing(g) else str(g) for g, d in zip(group, self.documents, strict=True))
+
+    @property
     def fingerprint(self) -> str:
         """Sha256 of documents, contexts, texts, labels and targets, in order."""
         digest = hashlib.sha256()

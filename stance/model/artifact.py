@@ -203,7 +203,11 @@ def save_model(model: StanceModel, path: str | Path, *, force: bool = False) -> 
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from error
-    return replace(model, name=path.name, fingerprint=_sha256(path / "model.json"))
+    scorers = model.scorers
+    if model.encoder is not None:  # its files are the saved ones from now on
+        own = Encoder(model.encoder.spec, path / _NETWORK, path / _TOKENIZER, model.encoder.sha256)
+        scorers = {target: replace(scorer, encoder=own) for target, scorer in scorers.items()}
+    return replace(model, name=path.name, scorers=scorers, fingerprint=_sha256(path / "model.json"))
 
 
 def _put_in_place(made: Path, path: Path) -> None:
@@ -250,8 +254,8 @@ def _write(model: StanceModel, folder: Path) -> None:
         )
     encoder = model.encoder
     if encoder is not None:
-        shutil.copyfile(encoder.network, folder / _NETWORK)
-        shutil.copyfile(encoder.tokenizer, folder / _TOKENIZER)
+        for file, content in zip((_NETWORK, _TOKENIZER), encoder.files(), strict=True):
+            (folder / file).write_bytes(content)
     card = render_card(model)
     (folder / "README.md").write_text(card, encoding="utf-8")
     data = {
@@ -277,7 +281,8 @@ def _write(model: StanceModel, folder: Path) -> None:
 def load_model(name_or_path: str | Path = DEFAULT_MODEL, *, trust_pickle: bool = False) -> StanceModel:
     """Load a shipped model by its name, or a saved one by its folder.
 
-    Nothing in the folder can run code: it holds JSON, text and numbers, and every file is compared with its sha256.
+    Nothing in the folder can run code: it holds JSON, text, numbers and perhaps a network of ONNX Runtime's own
+    operators, and every file is compared with its sha256.
 
     Parameters
     ----------
@@ -319,7 +324,8 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
     encoder = None
     if "encoder" in data:
         network, tokenizer = (_verified(folder, file, data["files"][file]) for file in (_NETWORK, _TOKENIZER))
-        encoder = Encoder(EncoderSpec.from_dict(data["encoder"]), network, tokenizer)
+        sha256 = data["files"][_NETWORK], data["files"][_TOKENIZER]
+        encoder = Encoder(EncoderSpec.from_dict(data["encoder"]), network, tokenizer, sha256)
     scorers, baselines = {}, {}
     for settings in data["targets"]:
         target = settings["target"]

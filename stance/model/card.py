@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stance.model.artifact import StanceModel
 
-__all__ = ["headline", "render_card"]
+__all__ = ["MUCH_SEEN", "TOO_GOOD", "headline", "render_card"]
 
 _NAMES = {
     "macro_f1_positions": "macro-F1 over positions (mean F1 of the positions' yes-answers)",
@@ -28,6 +28,8 @@ _WEAK = {
     False: "- The model counts words. Irony, rhetorical questions, positions told without the usual words escape it.",
     True: "- Irony, and positions on a target that is named further back than the sentence before, often escape it.",
 }
+MUCH_SEEN = 0.01
+TOO_GOOD = "figures out of fold are too good, and probabilities and thresholds too sure"
 _SECTIONS = {
     "cross_validation": "Cross-validation on the training documents",
     "calibration_documents": "Out of fold on the documents kept for calibration",
@@ -85,7 +87,8 @@ def _encoder(about: Mapping[str, Any]) -> list[str]:
     """Return what is known of the encoder: of one that was trained with the model, or of one that was taken over."""
     found = about.get("encoder", {})
     if "of" in found:
-        seen = ", which was trained on these documents: figures out of fold are too good" if found["seen"] else ""
+        seen = f", which was trained on {found['seen']:.0%} of these sentences: {TOO_GOOD}"
+        seen = seen if found["seen"] > MUCH_SEEN else ""
         return [f"- encoder of the model {found['of']} (from {found['base']}), as it is{seen}"]
     if "recipe" not in found:
         return []
@@ -95,8 +98,8 @@ def _encoder(about: Mapping[str, Any]) -> list[str]:
     return [
         f"- encoder: {layers}{found['base']}, trained for {recipe['plan']['epochs']:g} epochs on {found['sentences']} "
         f"sentences of {found['documents']} documents{taught if recipe['teacher'] else ''}",
-        f"- weights in 8 bits, {quantised['megabytes']:.1f} MB: {quantised['same_decisions']:.2%} of decisions as in "
-        f"32 bits, a probability changed by {quantised['largest_change_of_probability']:.3f} at most",
+        f"- weights in 8 bits, {quantised['megabytes']:.1f} MB: {quantised['same_decisions']:.2%} of its own answers "
+        f"as in 32 bits, a probability changed by {quantised['largest_change_of_probability']:.3f} at most",
     ]
 
 
@@ -174,8 +177,8 @@ def _decisions(model: StanceModel) -> list[str]:
             f"- {what}{of}: " + ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
         )
     lines.append(
-        "- both kinds of number were chosen out of fold for macro-F1; so was the curve of risk and coverage for "
-        "abstaining"
+        "- these were chosen for macro-F1 on sentences that the scores had not been fitted on; from there, too, comes "
+        "the curve of risk and coverage for abstaining"
     )
     return lines
 

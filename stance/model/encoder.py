@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 
 from stance.codebook import Target
 from stance.errors import ArtifactError
-from stance.text.mentions import Matcher, target_matcher
+from stance.text.mentions import target_matcher
 from stance.text.sentences import unwrap
 
-__all__ = ["Encoder", "EncoderSpec", "Reader", "batches"]
+__all__ = ["Encoder", "EncoderSpec", "Ids", "Reader", "batches", "marks_of", "share_seen"]
 
 Floats = NDArray[np.float64]
 Ids = list[int]
 _TOKENS_A_BATCH = 4096
 _ROWS_A_BATCH = 64
+_MOST_TOKENS = 500  # of sentence and context together: public encoders read no more
+_MOST_SPECIAL = 8
+_MARK = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,24 @@ class EncoderSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EncoderSpec:
         """Return the settings of `as_dict`; `ValueError` or `TypeError` if they are none."""
-        made: dict[str, Any] = {k: tuple(map(int, v)) if isinstance(v, list) else v for k, v in data.items()}
-        spec = cls(**made)
-        numbers = (spec.pad, spec.dimension, spec.sentence_tokens, spec.context_tokens)
-        if not all(type(n) is int and 0 <= n <= 100_000 for n in numbers) or not spec.dimension:
-            raise ValueError("encoder: pad, dimension and numbers of tokens must be whole numbers up to 100,000")
+        special = {name: data[name] for name in ("start", "between", "end")}
+        for name, ids in special.items():
+            if not isinstance(ids, list) or len(ids) > _MOST_SPECIAL or not all(map(_is_id, ids)):
+                raise ValueError(f"encoder: {name!r} must be a list of at most {_MOST_SPECIAL} token identifiers")
+        spec = cls(**{**data, **{name: tuple(ids) for name, ids in special.items()}})
+        if not all(map(_is_id, (spec.pad, spec.dimension, spec.sentence_tokens, spec.context_tokens))):
+            raise ValueError("encoder: pad, dimension and numbers of tokens must be whole numbers")
+        if not spec.dimension or not 0 < spec.sentence_tokens + spec.context_tokens <= _MOST_TOKENS:
+            raise ValueError(f"encoder: a dimension of 0, or more than {_MOST_TOKENS} tokens")
+        if type(spec.segments) is not bool:
+            raise ValueError("encoder: 'segments' must be true or false")
         if not all(isinstance(text, str) for text in (spec.target_sign, spec.lookalike_sign, spec.base)):
             raise ValueError("encoder: signs and base must be texts")
         return spec
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**20
 
 
 class Reader:
@@ -99,39 +112,46 @@ class Reader:
         self.spec = spec
         self._tokenizer = tokenizer
         self._matcher = target_matcher(target) if target.aliases else None
-        self._sign = tokenizer.token_to_id(spec.target_sign)
 
     def read(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> list[tuple[Ids, int]]:
         """Return for each sentence its token identifiers, and how many of them come before the context's."""
         contexts = [""] * len(texts) if contexts is None else contexts
-        signed = [self._signed(text) for text in (*texts, *contexts)]
-        found = [encoding.ids for encoding in self._tokenizer.encode_batch(signed, add_special_tokens=False)]
+        different = list(dict.fromkeys([*texts, *contexts]))  # most sentences are also the next one's context
+        signed = [self._signed(unwrap(text)) for text in different]
+        try:
+            found = self._tokenizer.encode_batch([text for text, _ in signed], add_special_tokens=False)
+        except Exception as error:  # tokenizers raises Exception itself
+            raise ArtifactError(f"the encoder's tokenizer cannot read a text: {error}") from error
+        known = {text: (e, at) for text, e, (_, at) in zip(different, found, signed, strict=True)}
         spec, made = self.spec, []
-        for sentence, context in zip(found[: len(texts)], found[len(texts) :], strict=True):
-            first = [*spec.start, *self._window(sentence), *spec.between]
-            last = context[-spec.context_tokens :] if spec.context_tokens else []
-            made.append(([*first, *last, *spec.end], len(first)))
+        for text, context in zip(texts, contexts, strict=True):
+            first = [*spec.start, *self._window(*known[text]), *spec.between]
+            before = known[context][0].ids
+            made.append(([*first, *before[max(0, len(before) - spec.context_tokens) :], *spec.end], len(first)))
         return made
 
-    def _window(self, ids: Ids) -> Ids:
+    def _window(self, encoding: Any, at: int | None) -> Ids:
         """Return the part of a sentence that is read: its beginning, or what surrounds the target's first name."""
+        ids: Ids = encoding.ids
         most = self.spec.sentence_tokens
-        at = ids.index(self._sign) if len(ids) > most and self._sign in ids else 0
-        start = max(0, min(at - most // 2, len(ids) - most))
+        if len(ids) <= most or at is None:
+            return ids[:most]
+        middle = encoding.char_to_token(at) or 0
+        start = max(0, min(middle - most // 2, len(ids) - most))
         return ids[start : start + most]
 
-    def _signed(self, text: str) -> str:
-        return unwrap(_signed(text, self._matcher, self.spec)) if self._matcher is not None else unwrap(text)
-
-
-def _signed(text: str, matcher: Matcher, spec: EncoderSpec) -> str:
-    made, at = [], 0
-    for mention in matcher.find(text):
-        if mention.kind != "reference":
-            sign = spec.target_sign if mention.kind == "target" else spec.lookalike_sign
-            made += [text[at : mention.start], f" {sign} ", text[mention.start : mention.end], f" {sign} "]
+    def _signed(self, text: str) -> tuple[str, int | None]:
+        """Return a text with its names signed, and where the first sign of the target stands."""
+        made, at, first = "", 0, None
+        for mention in self._matcher.find(text) if self._matcher is not None else ():
+            if mention.kind == "reference":
+                continue
+            sign = self.spec.target_sign if mention.kind == "target" else self.spec.lookalike_sign
+            made += text[at : mention.start] + " "
+            first = len(made) if first is None and mention.kind == "target" else first
+            made += f"{sign} {text[mention.start : mention.end]} {sign} "
             at = mention.end
-    return "".join([*made, text[at:]])
+        return made + text[at:], first
 
 
 def batches(lengths: Sequence[int], tokens: int = _TOKENS_A_BATCH, rows: int = _ROWS_A_BATCH) -> Iterator[list[int]]:
@@ -161,25 +181,41 @@ class Encoder:
         The form of its input and output.
     network, tokenizer
         The files.
+    sha256
+        Those of network and tokenizer, compared when the files are read; by default those of the files now.
     """
 
-    def __init__(self, spec: EncoderSpec, network: Path, tokenizer: Path) -> None:
+    def __init__(
+        self, spec: EncoderSpec, network: Path, tokenizer: Path, sha256: tuple[str, str] | None = None
+    ) -> None:
         self.spec = spec
         self.network = Path(network)
         self.tokenizer = Path(tokenizer)
+        self.sha256 = sha256 or (_sha256(self.network.read_bytes()), _sha256(self.tokenizer.read_bytes()))
         self._session: Any = None
         self._readers: dict[Target, Reader] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": None, "_readers": {}}  # a session cannot go to another process
 
-    @property
-    def fingerprint(self) -> str:
-        """Sha256 of both files and the settings."""
-        digest = hashlib.sha256(repr(sorted(self.spec.as_dict().items())).encode())
-        for path in (self.network, self.tokenizer):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+    def files(self) -> tuple[bytes, bytes]:
+        """Return the bytes of network and tokenizer, after comparing their sha256.
+
+        Raises
+        ------
+        ArtifactError
+            If a file is gone, or is another one than when the encoder was made.
+        """
+        found = []
+        for path, expected in zip((self.network, self.tokenizer), self.sha256, strict=True):
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise ArtifactError(f"{path}: the encoder's file cannot be read: {error.strerror}") from error
+            if _sha256(content) != expected:
+                raise ArtifactError(f"{path}: it is another file than when the model was made; load the model anew")
+            found.append(content)
+        return found[0], found[1]
 
     def embed(
         self, texts: Sequence[str], contexts: Sequence[str] | None = None, target: Target | None = None
@@ -221,10 +257,16 @@ class Encoder:
         given = {"input_ids": ids, "attention_mask": mask}
         if self.spec.segments:
             given["token_type_ids"] = segments
-        found: NDArray[np.float32] = self._started().run(None, given)[0]
-        if found.shape != (len(rows), self.spec.dimension):
+        try:
+            found: NDArray[np.float32] = self._started().run(None, given)[0]
+        except ArtifactError:
+            raise
+        except Exception as error:  # onnxruntime has no common class for what a network may refuse
+            raise ArtifactError(f"{self.network}: the network does not take what its settings say: {error}") from error
+        if np.shape(found) != (len(rows), self.spec.dimension) or not np.isfinite(found).all():
             raise ArtifactError(
-                f"{self.network}: it gives shape {found.shape}; expected {(len(rows), self.spec.dimension)}"
+                f"{self.network}: it gives shape {np.shape(found)}, or numbers that are not finite; expected "
+                f"{(len(rows), self.spec.dimension)}"
             )
         return found
 
@@ -235,13 +277,12 @@ class Encoder:
 
             options = ort.SessionOptions()
             options.inter_op_num_threads = 1
-            options.log_severity_level = 3
+            options.log_severity_level = 4
             try:
-                # from bytes, so that the file cannot point to others
-                self._session = ort.InferenceSession(
-                    self.network.read_bytes(), options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:  # onnxruntime has no common class for what a network may lack
+                self._session = ort.InferenceSession(self.files()[0], options, providers=["CPUExecutionProvider"])
+            except ArtifactError:
+                raise
+            except Exception as error:  # as above
                 raise ArtifactError(f"{self.network}: no network that ONNX Runtime can run: {error}") from error
         return self._session
 
@@ -250,8 +291,25 @@ class Encoder:
             from tokenizers import Tokenizer
 
             try:
-                tokenizer = Tokenizer.from_file(str(self.tokenizer))
+                tokenizer = Tokenizer.from_buffer(self.files()[1])
+            except ArtifactError:
+                raise
             except Exception as error:  # tokenizers raises Exception itself
                 raise ArtifactError(f"{self.tokenizer}: no tokenizer: {error}") from error
             self._readers[target] = Reader(self.spec, tokenizer, target)
         return self._readers[target]
+
+
+def marks_of(texts: Sequence[str]) -> str:
+    """Return six hexadecimal digits for each of some sentences, in order of size: enough to know them again."""
+    return "".join(sorted({_sha256(text.encode())[:_MARK] for text in texts}))
+
+
+def share_seen(texts: Sequence[str], marks: str) -> float:
+    """Return the share of sentences that are among those of `marks_of`."""
+    known = {marks[i : i + _MARK] for i in range(0, len(marks), _MARK)}
+    return sum(_sha256(text.encode())[:_MARK] in known for text in texts) / max(len(texts), 1)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -3,11 +3,12 @@
 A large encoder may teach a small one (Hinton et al. 2015): several teachers are trained, each without a part of the
 documents, and the small one learns what they say of documents they have not seen, and of unlabelled sentences.
 The classifier adds the log-odds of the encoder's head to those of n-grams; how much of each, calibration and thresholds
-come from documents that neither has seen. Needs the extra `finetune`, and hours rather than seconds.
+come from documents that neither has seen. Needs the extra `finetune`, and half an hour to some hours.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -21,15 +22,21 @@ from stance.codebook import Codebook, Target
 from stance.corpus.files import Corpus
 from stance.errors import ArtifactError, DataError
 from stance.model.artifact import StanceModel
-from stance.model.calibration import Abstention
+from stance.model.blend import blended, folds_of, part_of, parts_of, truth_of
 from stance.model.classifier import StanceClassifier
-from stance.model.encoder import Encoder
-from stance.model.heads import decided, nested
-from stance.model.metrics import measure
-from stance.model.network import Network, Plan, Rows, export, predict_network, quantize, train_network
-from stance.model.scorer import Scorer
-from stance.model.training import codebook_for, facts_of, figure_lines, held_out_figures, split_of
-from stance.model.weights import base_folder, network_name
+from stance.model.encoder import Encoder, marks_of
+from stance.model.export import export, quantize
+from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
+from stance.model.training import (
+    codebook_for,
+    facts_of,
+    figure_lines,
+    held_out_figures,
+    refuse_strange,
+    refuse_too_few,
+    split_of,
+)
+from stance.model.weights import base_folder, network_name, sha256_of
 
 __all__ = ["Recipe", "finetune", "kept_for_calibration", "render_finetuning", "sentences_for_teaching"]
 
@@ -61,11 +68,22 @@ class Recipe:
     base: str = "minilm"
     layers: int = 0
     teacher: str = ""
-    plan: Plan = field(default_factory=lambda: Plan(epochs=4, rate=5e-5))
+    plan: Plan = field(default_factory=lambda: Plan(epochs=3, rate=5e-5))
     teacher_plan: Plan = field(default_factory=lambda: Plan(epochs=2, rate=3e-5))
     parts: int = 3
     calibration: float = 0.12
     teaching: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.parts < 2 or self.layers < 0 or not 0 < self.calibration <= 0.5 or not 0 <= self.teaching <= 1:
+            raise DataError(
+                "a recipe needs at least 2 parts, no negative layers, calibration in (0, 0.5], teaching in [0, 1]"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain data, encoders by their published names."""
+        named = {key: network_name(getattr(self, key)) if getattr(self, key) else "" for key in ("base", "teacher")}
+        return {**asdict(self), **named}
 
 
 def finetune(
@@ -83,23 +101,39 @@ def finetune(
 ) -> StanceModel:
     """Train an encoder and its classifier on a corpus of one target.
 
+    Rows whose column ``split`` says ``test`` are not trained on; the model is measured on them. Some other documents
+    are kept for calibration: neither encoder nor n-grams learn from them, or from sentences made from theirs (column
+    ``group``); and sentences made from another document's teach, but do not calibrate.
+
     Parameters
     ----------
+    corpus
+        Labelled sentences.
     codebook, none_label
         As in `stance.model.training.train`.
     recipe
         What is trained, and how.
     unlabelled
         Sentences, and those before them, that the teachers label for the student.
+    name
+        The model's name, before it is saved.
     work
         The folder of checkpoints. A run that was interrupted goes on from there.
+    seed, jobs
+        Seed of everything random; processes of joblib for the n-grams. The same corpus, recipe and seed give the same
+        model on one machine.
     progress
         Called with the stage, the steps done and to do, and the loss.
+
+    Returns
+    -------
+    StanceModel
+        Not saved yet; its encoder's files are in `work`.
 
     Raises
     ------
     DataError
-        If the corpus has several targets, or its labels do not fit the codebook.
+        If the corpus has several targets, its labels do not fit the codebook, or are in too few documents.
     ArtifactError
         If weights are not genuine, checkpoints are of another training, or the 8-bit network is not like the original.
     """
@@ -110,30 +144,37 @@ def finetune(
         raise DataError(f"an encoder is trained for one target, and here are: {', '.join(training.target_names)}")
     target_name = training.target_names[0]
     known, kept = kept_for_calibration(training, recipe.calibration, seed)
+    refuse_strange(training, held_out, book)
+    refuse_too_few(known, target_name, book)
+    folds = folds_of(kept, book, seed)
+    folders = _prepared(work, recipe)
     ngrams = StanceClassifier(codebook=book, target=target_name, seed=seed, n_jobs=jobs).fit(
-        known.texts, known.labels, contexts=known.contexts, groups=known.documents
+        known.texts, known.labels, contexts=known.contexts, groups=known.groups
     )
     target = ngrams.scorer_.features.target
-    rows = Rows(known.texts, known.contexts, _truth(known, ngrams.scorer_))
-    stages = _Stages(recipe, target, work, seed, progress)
-    rows = stages.taught(rows, known.documents, unlabelled)
-    network = stages.trained("student" if recipe.teacher else "encoder", recipe.base, rows, recipe.plan, recipe.layers)
+    rows = Rows(known.texts, known.contexts, truth_of(known, ngrams.scorer_))
+    stages = _Stages(recipe, folders, target, work, seed, progress)
+    rows = stages.taught(rows, known.groups, _unseen(unlabelled, kept, held_out))
+    network = stages.trained("student" if recipe.teacher else "encoder", "base", rows, recipe.plan, recipe.layers)
     encoder, agreement = _to_onnx(
-        network, kept, _truth(kept, ngrams.scorer_) > 0, target, work, network_name(recipe.base)
+        network, kept, truth_of(kept, ngrams.scorer_) > 0, target, work, network_name(recipe.base)
     )
-    scorer, figures = _classifier(ngrams.scorer_, network, encoder, kept, seed)
+    scorer, figures = blended(ngrams.scorer_, encoder, network.head_of_vectors(), kept, folds)
     model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_})
     about = {
         **facts_of(training, seed),
         "targets": [{"target": target_name, "n": len(known), "chosen": ngrams.chosen_}],
         "encoder": {
-            "recipe": asdict(recipe),
-            "unlabelled": len(unlabelled[0]),
+            "recipe": recipe.as_dict(),
             "base": network_name(recipe.base),
+            "weights": {key: sha256_of(folder / "model.safetensors") for key, folder in folders.items()},
+            "versions": _versions(),
+            "unlabelled": len(rows.texts) - len(known),
             "trained_on": known.fingerprint,
             "sentences": len(known),
             "documents": len(set(known.documents)),
             "quantised": agreement,
+            "learned": marks_of(known.texts),
         },
         "calibration_documents": figures,
         "cross_validation": None,
@@ -160,15 +201,18 @@ def render_finetuning(model: StanceModel) -> str:
 
 
 def kept_for_calibration(training: Corpus, share: float, seed: int = 0) -> tuple[Corpus, Corpus]:
-    """Split by document: what encoder and n-grams learn from, and what is kept for calibration.
+    """Split by group: what encoder and n-grams learn from, and the documents that are kept for calibration.
 
     Parameters
     ----------
     share
         About how many of the documents are kept.
     """
-    part = _parts(training.documents, max(2, round(1 / share)), seed)
-    return training.take(np.flatnonzero(part != 0).tolist()), training.take(np.flatnonzero(part == 0).tolist())
+    made = np.array(training.groups) != np.array(training.documents)  # from a sentence of another document
+    originals = [group for group, other in zip(training.groups, made, strict=True) if not other]
+    part = part_of(originals, max(2, round(1 / share)), seed)
+    kept = np.array([part.get(group, 1) == 0 for group in training.groups])
+    return training.take(np.flatnonzero(~kept).tolist()), training.take(np.flatnonzero(kept & ~made).tolist())
 
 
 def sentences_for_teaching(
@@ -185,45 +229,35 @@ class _Stages:
     """The trainings of one run, each with its checkpoint in the work folder."""
 
     recipe: Recipe
+    folders: dict[str, Path]
     target: Target
     work: Path
     seed: int
     progress: Progress | None
 
-    def trained(self, stage: str, base: str, rows: Rows, plan: Plan, layers: int = 0) -> Network:
-        plan = replace(plan, seed=self.seed)
-        network = Network(base_folder(base, self.work), rows.truth.shape[1], layers)
+    def trained(self, stage: str, which: str, rows: Rows, plan: Plan, layers: int = 0) -> Network:
+        network = Network(self.folders[which], rows.truth.shape[1], layers)
 
         def show(done: int, total: int, loss: float) -> None:
             if self.progress is not None:
                 self.progress(stage, done, total, loss)
 
-        train_network(network, rows, self.target, plan, self.work / f"{stage}.pt", show)
+        train_network(network, rows, self.target, plan, self.work / f"{stage}.pt", seed=self.seed, progress=show)
         return network
 
-    def taught(self, rows: Rows, documents: Sequence[str], unlabelled: tuple[Sequence[str], Sequence[str]]) -> Rows:
+    def taught(self, rows: Rows, groups: Sequence[str], unlabelled: tuple[list[str], list[str]]) -> Rows:
         """Return the student's rows: the labelled ones as the teachers that did not see them say, then the others."""
         if not self.recipe.teacher:
             return rows
-        part = _parts(documents, self.recipe.parts, self.seed)
+        part = parts_of(groups, self.recipe.parts, self.seed)
         said = np.empty_like(rows.truth)
         others = np.zeros((len(unlabelled[0]), rows.truth.shape[1]))
         for k in range(self.recipe.parts):
             seen, unseen = np.flatnonzero(part != k).tolist(), np.flatnonzero(part == k).tolist()
-            answers = self.work / f"teacher-{k}.npz"
-            if not answers.exists():
-                teacher = self.trained(f"teacher-{k}", self.recipe.teacher, _take(rows, seen), self.recipe.teacher_plan)
-                of_unseen, of_others = (
-                    predict_network(teacher, texts, contexts, self.target)
-                    for texts, contexts in (
-                        ([rows.texts[i] for i in unseen], [rows.contexts[i] for i in unseen]),
-                        unlabelled,
-                    )
-                )
-                np.savez(answers, unseen=of_unseen, others=of_others)
-            with np.load(answers, allow_pickle=False) as found:
-                said[unseen] = _sigmoid(found["unseen"])
-                others += found["others"] / self.recipe.parts
+            teacher = self.trained(f"teacher-{k}", "teacher", _take(rows, seen), self.recipe.teacher_plan)
+            mine = _take(rows, unseen)
+            said[unseen] = _sigmoid(predict_network(teacher, mine.texts, mine.contexts, self.target))
+            others += predict_network(teacher, *unlabelled, self.target) / self.recipe.parts
         share = self.recipe.teaching
         truth = np.concatenate([share * said + (1 - share) * rows.truth, _sigmoid(others)])
         return Rows([*rows.texts, *unlabelled[0]], [*rows.contexts, *unlabelled[1]], truth)
@@ -232,20 +266,34 @@ class _Stages:
 # -- details ---------------------------------------------------------------------------------------------------------
 
 
-def _parts(documents: Sequence[str], n: int, seed: int) -> NDArray[np.intp]:
-    """Return for each row the part that its document is in; parts are equal in documents, give or take one."""
-    names, codes = np.unique(np.array(documents, dtype=str), return_inverse=True)
-    return (np.random.default_rng(seed).permutation(len(names)) % n)[codes]
+def _prepared(work: Path, recipe: Recipe) -> dict[str, Path]:
+    """Make the work folder, and return those of the encoders, before anything is trained."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"{work}: no folder for checkpoints can be made there: {error.strerror}") from error
+    wanted = {"base": recipe.base, **({"teacher": recipe.teacher} if recipe.teacher else {})}
+    return {key: base_folder(name, work) for key, name in wanted.items()}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        name: importlib.metadata.version(name)
+        for name in ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+    }
+
+
+def _unseen(
+    unlabelled: tuple[Sequence[str], Sequence[str]], kept: Corpus, held_out: Corpus | None
+) -> tuple[list[str], list[str]]:
+    """Leave out sentences of the documents that calibrate and measure."""
+    known = {*kept.texts, *(held_out.texts if held_out is not None else ())}
+    at = [i for i, text in enumerate(unlabelled[0]) if text not in known]
+    return [unlabelled[0][i] for i in at], [unlabelled[1][i] for i in at]
 
 
 def _take(rows: Rows, at: Sequence[int]) -> Rows:
     return Rows([rows.texts[i] for i in at], [rows.contexts[i] for i in at], rows.truth[list(at)])
-
-
-def _truth(corpus: Corpus, scorer: Scorer) -> Floats:
-    """Return which scores each row's label is made of, shape (n, n_scores)."""
-    index = {label: i for i, label in enumerate(scorer.labels)}
-    return scorer.members[[index[scorer.codebook.canonical(label)] for label in corpus.labels]].astype(float)
 
 
 def _sigmoid(scores: Floats) -> Floats:
@@ -261,9 +309,9 @@ def _to_onnx(
     quantize(full, small)
     shutil.copyfile(network.tokenizer_file, tokenizer)
     encoder = Encoder(network.spec(base), small, tokenizer)
-    original = Encoder(network.spec(base), full, tokenizer)
     coef, intercept = network.head_of_vectors()
-    ours, theirs = (e.embed(kept.texts, kept.contexts, target) @ coef + intercept for e in (encoder, original))
+    ours = encoder.embed(kept.texts, kept.contexts, target) @ coef + intercept
+    theirs = vectors_of(network, kept.texts, kept.contexts, target) @ coef + intercept
     found = {
         "same_decisions": float(((ours > 0) == (theirs > 0)).mean()),
         "largest_change_of_probability": float(np.abs(_sigmoid(ours) - _sigmoid(theirs)).max()),
@@ -274,8 +322,9 @@ def _to_onnx(
     lost = max(1 - found["same_decisions"], found["macro_f1_32"] - found["macro_f1_8"])
     if lost > _LARGEST_CHANGE:
         raise ArtifactError(
-            f"in 8 bits the encoder is not what it is in 32: {found['same_decisions']:.1%} of decisions on {len(kept)} "
-            f"sentences are the same, macro-F1 {found['macro_f1_8']:.3f} for {found['macro_f1_32']:.3f}"
+            f"in 8 bits the encoder is not what it is in 32: {found['same_decisions']:.1%} of its answers on "
+            f"{len(kept)} sentences are the same, macro-F1 {found['macro_f1_8']:.3f} for {found['macro_f1_32']:.3f}; "
+            "train with another seed or a lower rate"
         )
     return encoder, found
 
@@ -283,48 +332,3 @@ def _to_onnx(
 def _macro_f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     both, all_ = (said & truth).sum(axis=0), said.sum(axis=0) + truth.sum(axis=0)
     return float((2 * both / np.maximum(all_, 1)).mean())
-
-
-def _classifier(
-    ngrams: Scorer, network: Network, encoder: Encoder, kept: Corpus, seed: int
-) -> tuple[Scorer, dict[str, Any]]:
-    """Return the classifier of n-grams and encoder, fitted on the kept documents, and its figures out of fold there."""
-    from sklearn.linear_model import LogisticRegression
-
-    head, bias = network.head_of_vectors()
-    vectors = encoder.embed(kept.texts, kept.contexts, ngrams.features.target)
-    own, theirs = ngrams.decision_function(kept.texts, kept.contexts), vectors @ head + bias
-    truth = _truth(kept, ngrams)
-    y = np.array([ngrams.labels.index(ngrams.codebook.canonical(label)) for label in kept.labels])
-    folds = [
-        (np.flatnonzero(part), np.flatnonzero(~part))
-        for k in range(5)
-        for part in [_parts(kept.documents, 5, seed) != k]
-    ]
-
-    def mixed(at: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
-        weights = [
-            LogisticRegression(C=10.0).fit(np.stack([own[at, j], theirs[at, j]], axis=1), truth[at, j])
-            for j in range(truth.shape[1])
-        ]
-        return (*np.stack([w.coef_[0] for w in weights]).T, np.array([w.intercept_[0] for w in weights]))
-
-    scores = np.empty_like(own)
-    for train, test in folds:
-        a, b, c = mixed(train)
-        scores[test] = own[test] * a + theirs[test] * b + c
-    said = nested(ngrams, scores, y, folds, tune=True)
-    a, b, c = mixed(np.arange(len(y)))
-    scorer = decided(ngrams, scores, y, tune=True)
-    right = np.array(said.labels) == np.array(ngrams.labels)[y]
-    scorer = replace(
-        scorer,
-        coef=(ngrams.coef * a).astype(np.float32).astype(float),
-        dense=(head * b).astype(np.float32).astype(float),
-        intercept=ngrams.intercept * a + bias * b + c,
-        encoder=encoder,
-        abstention=Abstention.fit(said.confidence, right),
-    )
-    canonical = list(map(ngrams.codebook.canonical, kept.labels))
-    figures = measure(ngrams.codebook, canonical, said, ngrams.labels, kept.documents)
-    return scorer, {**figures, "weight_of_ngrams": a.tolist(), "weight_of_encoder": b.tolist()}

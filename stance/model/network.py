@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stance.codebook import Target
-from stance.errors import ArtifactError, DataError, missing_extra
-from stance.model.encoder import EncoderSpec, Reader, batches
+from stance.errors import ArtifactError, missing_extra
+from stance.model.encoder import EncoderSpec, Ids, Reader, batches
 
 try:
+    import onnx  # noqa: F401  # needed once the network is trained: better told before
     import torch
     from torch import nn
+    from transformers import AutoModel
 except ImportError as error:
     raise missing_extra("training an encoder", "finetune") from error
 
-__all__ = ["Network", "Plan", "Rows", "quantize", "train_network"]
+__all__ = ["Network", "Plan", "Rows", "predict_network", "train_network", "vectors_of"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int, float], None]
@@ -40,15 +41,14 @@ class Plan:
     epochs
         How often each row is seen.
     rate
-        The learning rate of the highest layer at its peak; it rises for a tenth of the steps and falls linearly.
+        The learning rate of the highest layer; it rises for a tenth of the steps while it falls linearly. The head's is
+        ten times as large.
     decay
         What the rate is multiplied by for each layer further down (Howard & Ruder 2018).
     smoothing
         How far the targets are drawn towards one half (Szegedy et al. 2016).
     batch
         Rows a step.
-    seed
-        Decides the order of rows, the head's start and dropout.
     """
 
     epochs: float = 2.0
@@ -56,7 +56,6 @@ class Plan:
     decay: float = 0.9
     smoothing: float = 0.04
     batch: int = 32
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,14 +82,17 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the ty
 
     def __init__(self, folder: Path, n_positions: int, layers: int = 0) -> None:
         from tokenizers import Tokenizer
-        from transformers import AutoModel
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         super().__init__()
-        self.body = AutoModel.from_pretrained(str(folder), local_files_only=True, attn_implementation="eager")
-        stack = self.body.encoder.layer
-        if layers and layers < len(stack):
+        self.body = AutoModel.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, attn_implementation="eager"
+        ).float()
+        stack = getattr(getattr(self.body, "encoder", None), "layer", ())
+        if not 0 <= layers <= len(stack) or not len(stack):
+            raise ArtifactError(f"{folder}: an encoder of {len(stack)} layers like BERT's; {layers} cannot be kept")
+        if layers:
             self.body.encoder.layer = stack[:layers]
             self.body.config.num_hidden_layers = layers
         self.body.embeddings.word_embeddings.weight.requires_grad_(
@@ -140,7 +142,14 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the ty
 
 
 def train_network(
-    network: Network, rows: Rows, target: Target, plan: Plan, checkpoint: Path, progress: Progress | None = None
+    network: Network,
+    rows: Rows,
+    target: Target,
+    plan: Plan,
+    checkpoint: Path,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> None:
     """Train a network in place; a run that was interrupted goes on from its checkpoint.
 
@@ -148,6 +157,8 @@ def train_network(
     ----------
     checkpoint
         A file that holds the state every 100 steps and at the end. A finished one is read, and nothing is trained.
+    seed
+        Decides the order of rows, the head's start and dropout.
     progress
         Called with the steps done, the steps to do, and the loss.
 
@@ -159,15 +170,15 @@ def train_network(
     reader = Reader(network.spec(""), network.tokenizer, target)
     read = reader.read(rows.texts, rows.contexts)
     truth = torch.tensor(rows.truth * (1 - plan.smoothing) + plan.smoothing / 2, dtype=torch.float32)
-    order = _order([len(ids) for ids, _ in read], plan)
-    torch.manual_seed(plan.seed)
+    order = _order([len(ids) for ids, _ in read], plan, seed)
+    torch.manual_seed(seed)
     network.head.reset_parameters()
     optimizer = torch.optim.AdamW(_groups(network, plan), weight_decay=0.01, fused=True)
-    identity = f"{plan}, {len(rows.texts)} rows, {float(rows.truth.sum()):.6f}"
+    identity = _identity(network, read, rows.truth, f"{plan} {seed}")
     start = _resume(network, optimizer, checkpoint, identity)
     network.train()
     for step in range(start, len(order)):
-        torch.manual_seed(plan.seed * 1_000_003 + step)  # dropout does not depend on where a run was resumed
+        torch.manual_seed(seed * 1_000_003 + step)  # dropout does not depend on where a run was resumed
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(step, len(order))
         loss = _loss(network, [read[i] for i in order[step]], truth[order[step]])
@@ -187,19 +198,30 @@ def train_network(
 
 def predict_network(network: Network, texts: Sequence[str], contexts: Sequence[str], target: Target) -> Floats:
     """Return the log-odds of the positions, shape (n, n_positions)."""
-    reader = Reader(network.spec(""), network.tokenizer, target)
-    read = reader.read(texts, contexts)
-    out = np.empty((len(read), network.head.out_features))
+    with _precision():
+        return _run(network, network, network.head.out_features, texts, contexts, target)
+
+
+def vectors_of(network: Network, texts: Sequence[str], contexts: Sequence[str], target: Target) -> Floats:
+    """Return the vectors of sentences in single precision, shape (n, dimension): what its ONNX form has to give."""
+    return _run(network, network.vectors, network.dimension, texts, contexts, target)
+
+
+def _run(
+    network: Network, of: Callable[..., Any], width: int, texts: Sequence[str], contexts: Sequence[str], target: Target
+) -> Floats:
+    read = Reader(network.spec(""), network.tokenizer, target).read(texts, contexts)
+    out = np.empty((len(read), width))
     network.eval()
-    with torch.no_grad(), _precision():
+    with torch.no_grad():
         for batch in batches([len(ids) for ids, _ in read]):
-            out[batch] = network(*_tensors([read[i] for i in batch], network)).float().numpy()
+            out[batch] = of(*_tensors([read[i] for i in batch], network)).float().numpy()
     return out
 
 
-def _order(lengths: Sequence[int], plan: Plan) -> list[list[int]]:
+def _order(lengths: Sequence[int], plan: Plan, seed: int) -> list[list[int]]:
     """Return the batches of all epochs: shuffled, then sorted by length within chunks, so that little is padded."""
-    rng = np.random.default_rng(plan.seed)
+    rng = np.random.default_rng(seed)
     made: list[list[int]] = []
     for _ in range(math.ceil(plan.epochs)):
         shuffled = rng.permutation(len(lengths)).tolist()
@@ -226,7 +248,7 @@ def _schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / (0.1 * steps)) * (steps - step) / steps
 
 
-def _loss(network: Network, read: list[tuple[list[int], int]], truth: torch.Tensor) -> torch.Tensor:
+def _loss(network: Network, read: list[tuple[Ids, int]], truth: torch.Tensor) -> torch.Tensor:
     with _precision():
         scores = network(*_tensors(read, network))
     return nn.functional.binary_cross_entropy_with_logits(scores.float(), truth)
@@ -234,11 +256,14 @@ def _loss(network: Network, read: list[tuple[list[int], int]], truth: torch.Tens
 
 def _precision() -> Any:
     """Return bfloat16 where the processor multiplies in it, else single precision."""
-    fast = bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
-    return torch.autocast("cpu", torch.bfloat16, enabled=fast)
+    return torch.autocast("cpu", torch.bfloat16, enabled=_fast())
 
 
-def _tensors(read: list[tuple[list[int], int]], network: Network) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _fast() -> bool:
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+def _tensors(read: list[tuple[Ids, int]], network: Network) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     longest = -(-max(len(ids) for ids, _ in read) // 8) * 8  # few shapes: each costs a plan of its own
     ids = torch.full((len(read), longest), int(network.body.config.pad_token_id or 0))
     mask, segments = torch.zeros_like(ids), torch.zeros_like(ids)
@@ -249,14 +274,23 @@ def _tensors(read: list[tuple[list[int], int]], network: Network) -> tuple[torch
     return ids, mask, segments
 
 
+def _identity(network: Network, read: list[tuple[Ids, int]], truth: Floats, plan: str) -> str:
+    """Return a digest of all that decides a training: what is read, the truth, the plan, and the network as it is."""
+    digest = hashlib.sha256(f"{plan} {torch.__version__} {_fast()} {network.spec('')}".encode())
+    digest.update(repr(read).encode())
+    digest.update(truth.tobytes())
+    for name, values in network.state_dict().items():
+        if not name.startswith("head."):
+            digest.update(name.encode() + values.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _resume(network: Network, optimizer: Any, checkpoint: Path, identity: str) -> int:
     if not checkpoint.exists():
         return 0
     state = torch.load(checkpoint, weights_only=True)
-    if state["identity"] != identity:
-        raise ArtifactError(
-            f"{checkpoint} is of another training ({state['identity']}); remove it, or use another work folder"
-        )
+    if state.get("identity") != identity:
+        raise ArtifactError(f"{checkpoint} is of another training; remove it, or use another work folder")
     network.load_state_dict(state["network"])
     if state["optimizer"] is not None:
         optimizer.load_state_dict(state["optimizer"])
@@ -273,96 +307,4 @@ def _save(network: Network, optimizer: Any, checkpoint: Path, identity: str, ste
     }
     made = checkpoint.with_name(f".{checkpoint.name}")
     torch.save(state, made)
-    os.replace(made, checkpoint)  # noqa: PTH105  # the same as Path.replace, and what says that it is atomic
-
-
-# -- to ONNX ---------------------------------------------------------------------------------------------------------
-
-
-class _Vectors(nn.Module):  # type: ignore[misc]
-    """What is exported: the network without its head, with as many inputs as it has."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, *segments: torch.Tensor) -> torch.Tensor:
-        return self.network.vectors(ids, mask, segments[0] if segments else torch.zeros_like(ids))
-
-
-def export(network: Network, path: Path) -> None:
-    """Write the network as ONNX in single precision; its outputs are vectors of length 1."""
-    names = ["input_ids", "attention_mask", *(["token_type_ids"] if network.segments else [])]
-    example = torch.ones((2, 8), dtype=torch.int64)
-    network.eval()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of constants that are constant here, and of its own age
-        torch.onnx.export(
-            _Vectors(network),
-            (example,) * len(names),
-            str(path),
-            input_names=names,
-            output_names=["vectors"],
-            dynamic_axes={**{name: {0: "n", 1: "tokens"} for name in names}, "vectors": {0: "n"}},
-            opset_version=17,
-            dynamo=False,
-        )
-
-
-def quantize(path: Path, out: Path) -> int:
-    """Write a network with its weights in 8 bits, and return how many matrices were changed.
-
-    Weights only, symmetric, a scale for each output of a product and each row of an embedding. Activations stay in
-    single precision: a scale of theirs would depend on the batch, and a sentence would score differently in another.
-    """
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load(str(path))
-    graph = model.graph
-    weights = {w.name: w for w in graph.initializer}
-    nodes, changed = [], 0
-    for node in graph.node:
-        at = {"MatMul": 1, "Gather": 0}.get(node.op_type)
-        name = node.input[at] if at is not None else ""
-        if name not in weights or len(weights[name].dims) != 2 or weights[name].data_type != onnx.TensorProto.FLOAT:
-            nodes.append(node)
-            continue
-        values = numpy_helper.to_array(weights[name])
-        axis = 0 if node.op_type == "MatMul" else 1
-        scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12).astype(np.float32) / np.float32(127)
-        graph.initializer.remove(weights.pop(name))
-        graph.initializer.extend(
-            [
-                numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}.int8"),
-                numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"),
-            ]
-        )
-        nodes += _dequantized(helper, node, name)
-        changed += 1
-    del graph.node[:]
-    graph.node.extend(nodes)
-    if not changed:
-        raise DataError(f"{path}: it has no matrix that can be quantised")
-    onnx.checker.check_model(model)
-    onnx.save(model, str(out))
-    return changed
-
-
-def _dequantized(helper: Any, node: Any, name: str) -> list[Any]:
-    """Return the nodes that stand for a product, or a look-up, with weights in single precision."""
-    if node.op_type == "MatMul":
-        cast = helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], to=1)
-        scaled = helper.make_node("Mul", [f"{name}.cast", f"{name}.scale"], [f"{name}.float"])
-        return [
-            cast,
-            scaled,
-            helper.make_node("MatMul", [node.input[0], f"{name}.float"], list(node.output), node.name),
-        ]
-    rows, scales, cast = (f"{node.output[0]}.{part}" for part in ("rows", "scales", "cast"))
-    return [
-        helper.make_node("Gather", [f"{name}.int8", node.input[1]], [rows], axis=0),
-        helper.make_node("Gather", [f"{name}.scale", node.input[1]], [scales], axis=0),
-        helper.make_node("Cast", [rows], [cast], to=1),
-        helper.make_node("Mul", [cast, scales], list(node.output)),
-    ]
+    made.replace(checkpoint)

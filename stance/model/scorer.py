@@ -1,4 +1,4 @@
-"""A fitted classifier as data: features, coefficients, calibration, thresholds. Prediction needs numpy only."""
+"""A fitted classifier as data: features, coefficients, calibration, thresholds. Prediction needs no scikit-learn."""
 
 from __future__ import annotations
 

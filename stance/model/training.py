@@ -18,9 +18,9 @@ from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
 from stance.model.baselines import Baselines
-from stance.model.card import headline
+from stance.model.card import MUCH_SEEN, TOO_GOOD, headline
 from stance.model.classifier import FeatureChoice, StanceClassifier
-from stance.model.encoder import Encoder
+from stance.model.encoder import Encoder, share_seen
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
 
@@ -30,6 +30,8 @@ __all__ = [
     "facts_of",
     "held_out_figures",
     "out_of_fold",
+    "refuse_strange",
+    "refuse_too_few",
     "render_training",
     "split_of",
     "train",
@@ -89,12 +91,12 @@ def train(
     """
     book = codebook_for(corpus, codebook, none_label)
     training, held_out = split_of(corpus)
-    _refuse_strange(training, held_out, book)
+    refuse_strange(training, held_out, book)
     per_target = {
         t: training.take([i for i, x in enumerate(training.targets) if x == t]) for t in training.target_names
     }
     for target, part in per_target.items():
-        _refuse_too_few(part, target, book)
+        refuse_too_few(part, target, book)
     encoder, facts = _encoder(features, encoder_of, training)
     classifiers, baselines, about = {}, {}, []
     for i, (target, part) in enumerate(per_target.items()):
@@ -103,7 +105,7 @@ def train(
         )
         shown = _nth(progress, i, len(per_target))
         classifiers[target].fit(
-            part.texts, _canonical(part, book), contexts=part.contexts, groups=part.documents, progress=shown
+            part.texts, _canonical(part, book), contexts=part.contexts, groups=part.groups, progress=shown
         )
         baselines[target] = classifiers[target].baselines_
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
@@ -139,7 +141,7 @@ def out_of_fold(
             continue
         classifier = StanceClassifier(codebook=codebook, target=target, seed=seed, n_jobs=jobs)
         shown = _nth(progress, i, len(corpus.target_names))
-        classifier.fit(part.texts, part.labels, contexts=part.contexts, groups=part.documents, progress=shown)
+        classifier.fit(part.texts, part.labels, contexts=part.contexts, groups=part.groups, progress=shown)
         if classifier.cross_validated_ is None:
             continue
         known = classifier.scorer_.labels
@@ -211,8 +213,14 @@ def _encoder(
     model = load_model(encoder_of)
     if model.encoder is None:
         raise DataError(f"model {model.name!r} has no encoder; take another, or train on n-grams alone")
-    seen = model.about.get("corpus", {}).get("fingerprint") == training.fingerprint
-    about = {"of": model.name, "base": model.encoder.spec.base, "features": features, "seen": seen}
+    learned = str(model.about.get("encoder", {}).get("learned", ""))
+    about = {
+        "of": model.name,
+        "base": model.encoder.spec.base,
+        "features": features,
+        "seen": round(share_seen(training.texts, learned), 4),
+        "learned": learned,
+    }
     return model.encoder, {"encoder": about}
 
 
@@ -226,7 +234,7 @@ def _nth(progress: Progress | None, i: int, n: int) -> Progress | None:
     return None if progress is None else lambda done, total: progress(i * total + done, n * total)
 
 
-def _refuse_strange(training: Corpus, held_out: Corpus | None, book: Codebook) -> None:
+def refuse_strange(training: Corpus, held_out: Corpus | None, book: Codebook) -> None:
     """Raise `DataError` for rows without a target where others have one, and for what is held out but not learned."""
     learned = {*_canonical(training, book), *(() if book.exclusive else book.labels)}
     for where, label in zip(held_out.where, _canonical(held_out, book), strict=True) if held_out else ():
@@ -240,7 +248,8 @@ def _refuse_strange(training: Corpus, held_out: Corpus | None, book: Codebook) -
                 raise DataError(f"{where}: no target, where other rows have one; give it one, or leave the row out")
 
 
-def _refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
+def refuse_too_few(corpus: Corpus, target: str, book: Codebook) -> None:
+    """Raise `DataError` if there is but one label, or one is in too few documents to learn and to measure it."""
     of = f" for target {target!r}" if target else ""
     labels = _canonical(corpus, book)
     if len(set(labels)) < 2:
@@ -349,8 +358,8 @@ def render_training(model: StanceModel) -> str:
         lines.append(
             f"  {'offsets' if scorer.codebook.exclusive else 'thresholds'}{f' ({name})' if name else ''}: {thresholds}"
         )
-    if about.get("encoder", {}).get("seen"):
-        lines.append("  the encoder was trained on these documents: figures out of fold are too good")
+    if (seen := about.get("encoder", {}).get("seen", 0)) > MUCH_SEEN:
+        lines.append(f"  the encoder was trained on {seen:.0%} of these sentences: {TOO_GOOD}")
     cv = about["cross_validation"]
     if cv is None:
         lines.append("no cross-validation: a label has too few documents for two folds")

@@ -618,7 +618,11 @@ def test_info_shows_the_card_everything_and_the_heaviest_features(trained):
 
 
 def test_info_of_the_shipped_model_and_of_a_pickle(trained):
-    assert json.loads(run("info", "--json").stdout)["name"] == "fast"
+    assert json.loads(run("info", "--json").stdout)["name"] == "accurate"
+    listed = run("info", "--speed").stdout.splitlines()[:2]
+    assert [line.split(":")[0] for line in listed] == ["accurate (default)", "fast"]
+    assert all(re.search(r"macro-F1 over positions 0\.\d\d", line) for line in listed)
+    assert all(re.search(r"[1-9][\d,]* sentences/s here$", line) for line in listed)
     assert "airport" in run("info", "--model", trained[1], "--trust-pickle").stdout
 
 

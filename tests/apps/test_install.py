@@ -99,7 +99,7 @@ def test_a_bare_checkout_works_from_another_folder(checkout, tmp_path):
     python, path = sys.executable, {"PYTHONPATH": str(checkout)}
     package, *found = map(Path, run(python, "-c", LOADS, cwd=tmp_path, **path).splitlines())
     assert package == checkout / "stance" / "__init__.py"
-    assert found == [checkout / "data" / "codebook.toml", checkout / "models" / "fast" / "model.json"]
+    assert found == [checkout / "data" / "codebook.toml", checkout / "models" / "accurate" / "model.json"]
     command = "from stance.apps.cli import main; main()"
     row = json.loads(run(python, "-c", command, "predict", "a.txt", cwd=tmp_path, **path))
     assert row["label"] == "engage"

@@ -17,7 +17,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 """
 
 
-def peak_kilobytes(path, n: int) -> int:
+def peak_kilobytes(path, n: int, model: str) -> int:
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["document", "text"])
@@ -30,6 +30,8 @@ def peak_kilobytes(path, n: int) -> int:
         "--document-column",
         "document",
         "--pre-split",
+        "--model",
+        model,
         "-o",
         str(path.with_suffix(".jsonl")),
     ]
@@ -40,5 +42,10 @@ def peak_kilobytes(path, n: int) -> int:
 
 
 def test_memory_does_not_grow_with_rows(tmp_path):
-    few, many = peak_kilobytes(tmp_path / "few.csv", 5_000), peak_kilobytes(tmp_path / "many.csv", 60_000)
+    few, many = (peak_kilobytes(tmp_path / f"{n}.csv", n, "fast") for n in (5_000, 60_000))
     assert many < few + 40_000, (few, many)
+
+
+def test_memory_does_not_grow_with_rows_of_the_encoder(tmp_path):
+    few, many = (peak_kilobytes(tmp_path / f"{n}.csv", n, "accurate") for n in (300, 2_500))
+    assert many < few + 60_000, (few, many)

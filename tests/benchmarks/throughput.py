@@ -104,8 +104,8 @@ def main() -> None:
     print("fitting scikit-learn and fastText ...", file=sys.stderr)
     best = best_of_rounds(
         {
-            "stance, text and sentence before": lambda: load_model().predict(texts, contexts),
-            "stance, text only": lambda: load_model().predict(texts),
+            "fast, text and sentence before": lambda: load_model("fast").predict(texts, contexts),
+            "fast, text only": lambda: load_model("fast").predict(texts),
             "scikit-learn": scikit_learn(training, texts),
             "fastText": fasttext(training, texts),
         }

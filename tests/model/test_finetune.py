@@ -15,8 +15,9 @@ from stance.codebook import Target, load_codebook
 from stance.corpus.files import CorpusColumns, read_corpus
 from stance.errors import ArtifactError, DataError
 from stance.model.artifact import load_model, save_model
+from stance.model.export import export, quantize
 from stance.model.finetune import Recipe, finetune, render_finetuning
-from stance.model.network import Network, Plan, Rows, export, predict_network, quantize, train_network
+from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
 from stance.model.weights import base_folder
 
 ENGAGE = [
@@ -104,7 +105,7 @@ PLAN = Plan(epochs=60, rate=4e-3, batch=12)
 
 def train(folder, rows, checkpoint, plan=PLAN, progress=None):
     network = Network(folder, 2)
-    train_network(network, rows, TARGET, plan, checkpoint, progress)
+    train_network(network, rows, TARGET, plan, checkpoint, progress=progress)
     return network
 
 
@@ -140,8 +141,29 @@ def test_checkpoint_of_another_training_is_refused(tiny, rows, tmp_path):
         train(tiny, rows, tmp_path / "a.pt", Plan(epochs=2, batch=12))
 
 
+@pytest.mark.parametrize("change", ["a label", "a text", "the network", "a sign"])
+def test_whatever_decides_a_training_makes_its_checkpoint_another_one(tiny, rows, tmp_path, change):
+    from dataclasses import replace
+
+    plan = Plan(epochs=1, batch=12)
+    train(tiny, rows, tmp_path / "a.pt", plan)
+    truth, texts, target, network = rows.truth.copy(), list(rows.texts), TARGET, Network(tiny, 2)
+    if change == "a label":
+        truth[0] = truth[0][::-1]
+    elif change == "a text":
+        texts[0] += "!"
+    elif change == "the network":
+        network.body.encoder.layer[0].output.dense.weight.data += 1
+    else:
+        target = replace(TARGET, aliases=("Moscow",))
+    with pytest.raises(ArtifactError, match="another training"):
+        train_network(network, Rows(texts, rows.contexts, truth), target, plan, tmp_path / "a.pt")
+
+
 def test_fewer_layers_are_kept_if_asked_for(tiny):
     assert len(Network(tiny, 2, layers=1).body.encoder.layer) == 1
+    with pytest.raises(ArtifactError, match="2 layers"):
+        Network(tiny, 2, layers=3)
 
 
 def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same_numbers(tiny, rows, tmp_path):
@@ -150,8 +172,9 @@ def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same_numbers(tiny, 
     network = train(tiny, rows, tmp_path / "a.pt")
     export(network, tmp_path / "full.onnx")
     assert quantize(tmp_path / "full.onnx", tmp_path / "small.onnx") >= 12
-    given = {name: np.ones((3, 9), dtype=np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    given = {name: np.zeros((3, 9), dtype=np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
     given["input_ids"] = np.arange(27).reshape(3, 9)
+    given["attention_mask"] = np.array([[1] * 9, [1] * 5 + [0] * 4, [1] + [0] * 8])
     full, small = (
         ort.InferenceSession(tmp_path / f"{n}.onnx", providers=["CPUExecutionProvider"]).run(None, given)[0]
         for n in ("full", "small")
@@ -194,6 +217,44 @@ def test_finetune_makes_a_model_that_is_saved_loaded_and_right(tiny, corpus_file
     card = (tmp_path / "model" / "README.md").read_text()
     assert "encoder" in card
     assert "kept for calibration" in card
+    again = finetune(
+        read_corpus(corpus_file), codebook=load_codebook(), recipe=recipe, unlabelled=unlabelled, work=tmp_path / "work"
+    )
+    save_model(again, tmp_path / "again")
+    for file in ("encoder.onnx", "classifier-0.npz"):
+        assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "model" / file).read_bytes()
+
+
+def test_the_exported_network_gives_what_the_trained_one_gives(tiny, rows, tmp_path):
+    from stance.model.encoder import Encoder
+
+    network = train(tiny, rows, tmp_path / "a.pt")
+    export(network, tmp_path / "full.onnx")
+    texts, contexts = [*rows.texts[:9], "Talks. " * 30], ["", "It snowed."] * 5
+    found = Encoder(network.spec("tiny"), tmp_path / "full.onnx", network.tokenizer_file).embed(texts, contexts, TARGET)
+    assert np.abs(found - vectors_of(network, texts, contexts, TARGET)).max() < 1e-5
+
+
+def test_sentences_made_from_others_teach_with_them_and_never_calibrate(tmp_path):
+    from stance.model.finetune import kept_for_calibration
+
+    path = tmp_path / "c.jsonl"
+    documents = [{"document": f"d{i}", "text": f"text {i}", "label": "none"} for i in range(20)]
+    made = [{"document": f"m{i}", "group": f"d{i}", "text": f"made {i}", "label": "engage"} for i in range(20)]
+    path.write_text("\n".join(map(json.dumps, [*documents, *made])))
+    known, kept = kept_for_calibration(read_corpus(path), 0.25)
+    assert len(kept) == 5
+    assert all(document.startswith("d") for document in kept.documents)
+    assert not set(known.groups) & set(kept.documents)
+    assert len(known) == 30
+
+
+def test_too_few_documents_are_told_before_anything_is_trained(tiny, tmp_path):
+    path = tmp_path / "c.csv"
+    path.write_text("text,label,document\n" + "\n".join(f"a{i},engage,d{i}\nb{i},none,e{i}" for i in range(6)))
+    with pytest.raises(DataError, match="too few have"):
+        finetune(read_corpus(path), codebook=load_codebook(), recipe=Recipe(base=str(tiny)), work=tmp_path / "work")
+    assert not list((tmp_path / "work").glob("*.pt")) if (tmp_path / "work").exists() else True
 
 
 def test_an_eight_bit_network_that_decides_otherwise_is_refused(tiny, corpus_file, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ __all__ = ["finetune"]
 )
 @click.option("--base", default="minilm", show_default=True, metavar="NAME|PATH", help="Encoder to start from.")
 @click.option("--layers", type=click.IntRange(0), default=0, help="Keep only so many of its layers.  [default: all]")
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True)
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=5e-5, show_default=True, help="Learning rate.")
+@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="How often it sees each row.  [default: 3]")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate.  [default: 5e-5]")
 @click.option("--teacher", default="", metavar="NAME|PATH", help="Larger encoder to learn from, such as mpnet.")
-@click.option("--teacher-epochs", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True)
+@click.option("--teacher-epochs", type=click.FloatRange(0, min_open=True), help="The same of teachers.  [default: 2]")
 @click.option(
     "--unlabelled",
     multiple=True,
@@ -43,7 +44,7 @@ __all__ = ["finetune"]
 def finetune(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
     """Train a sentence encoder on a corpus of one target, and the classifier of n-grams and encoder.
 
-    Takes an hour rather than seconds, and the extra 'finetune'. To train on a corpus of your own with the shipped
+    Takes half an hour to some hours, and the extra 'finetune'. To train on a corpus of your own with the shipped
     encoder as it is, which takes seconds, see 'stance train --features both'.
 
     \b
@@ -54,17 +55,21 @@ def finetune(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
     from stance.model.artifact import check_writable, save_model
     from stance.model.finetune import Recipe, render_finetuning
     from stance.model.finetune import finetune as train_encoder
-    from stance.model.network import Plan
 
     check_writable(output, force=options["force"])
     book = codebook_of(options)
     corpus = corpus_of(corpora, options)
+    if options["unlabelled"] and not options["teacher"]:
+        raise click.UsageError("--unlabelled sentences are labelled by a teacher; name one with --teacher")
+    usual = Recipe()
+    given = {name: options[name] for name in ("epochs", "rate") if options[name]}
+    of_teacher = {"epochs": options["teacher_epochs"]} if options["teacher_epochs"] else {}
     recipe = Recipe(
         base=options["base"],
         teacher=options["teacher"],
         layers=options["layers"],
-        plan=Plan(epochs=options["epochs"], rate=options["rate"]),
-        teacher_plan=Plan(epochs=options["teacher_epochs"]),
+        plan=replace(usual.plan, **given),
+        teacher_plan=replace(usual.teacher_plan, **of_teacher),
     )
     model = train_encoder(
         corpus,
