@@ -22,7 +22,10 @@ LAYERS = {
     "analysis": 4,
     "apps": 5,
 }
-HEAVY = {"numpy", "pandas", "sklearn", "scipy", "pyarrow", "trafilatura", "joblib", "sentencex"}
+HEAVY = {
+    "numpy", "pandas", "sklearn", "scipy", "pyarrow", "trafilatura", "joblib", "sentencex",
+    "onnxruntime", "tokenizers", "torch", "transformers", "onnx",
+}  # fmt: skip
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any
 
 from stance.corpus.language import doubt
 from stance.model.artifact import StanceModel
@@ -16,9 +16,8 @@ LOOKED_AT = 2000
 _FEWEST_SENTENCES = 5
 _FEWEST_WORDS = 100
 _MOST_FOREIGN = 0.5
+_MANY_WORDS = 5000  # with fewer, unknown words say more about the corpus than about the text
 _LEAST_KNOWN = 0.75  # of the words; of the corpus's held-out documents the strangest has 0.88, of UN speeches 0.88
-
-T = TypeVar("T")
 
 
 class UnfamiliarTextWarning(UserWarning):
@@ -28,8 +27,9 @@ class UnfamiliarTextWarning(UserWarning):
 def strangeness(texts: Iterable[str], model: StanceModel) -> list[str]:
     """Return in a sentence each why labels of these sentences may mean little; nothing if they look familiar.
 
-    Looked for are: no name of the target in any sentence; sentences that seem not to be English, if most of them are;
-    less than 75 % of the words known from training. A few sentences are too few to say.
+    Looked for are sentences that seem not to be English, if most of them do and the model learned from English; and no
+    name of a target of the codebook in any sentence, or else less than 75 % of the words known from training, of models
+    that know many. A few sentences are too few to say.
 
     Examples
     --------
@@ -40,38 +40,43 @@ def strangeness(texts: Iterable[str], model: StanceModel) -> list[str]:
     found = [text for text in texts if text.strip()]
     if len(found) < _FEWEST_SENTENCES:
         return []
-    checks = (_foreign(found), _unnamed(found, model) or _unknown(found, model))
+    checks = (_foreign(found, model), _unnamed(found, model) or _unknown(found, model))
     return [reason for reason in checks if reason]
 
 
-def watched(rows: Iterable[T], texts: list[str], field: str = "text") -> Iterator[T]:
+def watched(rows: Iterable[dict[str, Any]], texts: list[str]) -> Iterator[dict[str, Any]]:
     """Pass rows through, and append the first texts to a list."""
     for row in rows:
         if len(texts) < LOOKED_AT:
-            texts.append(row[field])  # type: ignore[index]  # rows are dictionaries
+            texts.append(row["text"])
         yield row
 
 
-def _foreign(texts: list[str]) -> str:
+def _foreign(texts: list[str], model: StanceModel) -> str:
+    learned_english = any("the" in scorer.features.vocabulary for scorer in model.scorers.values())
     share = sum(bool(doubt(text)) for text in texts) / len(texts)
-    return f"{share:.0%} of the sentences do not look like English, which is all the model knows" * (
-        share > _MOST_FOREIGN
-    )
+    if not learned_english or share <= _MOST_FOREIGN:
+        return ""
+    return f"{share:.0%} of the sentences do not look like English, which is what the model has learned"
 
 
 def _unnamed(texts: list[str], model: StanceModel) -> str:
-    targets = [scorer.features.target for scorer in model.scorers.values() if scorer.features.target.aliases]
-    if len(targets) < len(model.scorers):
+    matchers = [target_matcher(target) for target in model.codebook.targets if target.aliases]
+    if not matchers:
         return ""  # what has no names cannot be missed
-    matchers = [target_matcher(target) for target in targets]
     if any(m.kind == "target" for text in texts for matcher in matchers for m in matcher.find(text)):
         return ""
-    return f"no sentence names the target ({', '.join(t.name for t in targets)}): positions found here are doubtful"
+    names = ", ".join(target.name for target in model.codebook.targets)
+    return f"no sentence names the target ({names}): positions found here are doubtful"
 
 
 def _unknown(texts: list[str], model: StanceModel) -> str:
-    readings = [scorer.features.known_words(texts) for scorer in model.scorers.values()]
-    known, words = max(readings, key=lambda pair: pair[0] / max(pair[1], 1))
+    readings = [
+        scorer.features.known_words(texts)
+        for scorer in model.scorers.values()
+        if len(scorer.features.vocabulary) >= _MANY_WORDS
+    ]
+    known, words = max(readings, key=lambda pair: pair[0] / max(pair[1], 1), default=(0, 0))
     if words < _FEWEST_WORDS or known >= _LEAST_KNOWN * words:
         return ""
-    return f"the model knows only {known / words:.0%} of the words: this is not the kind of text it was trained on"
+    return f"the model knows only {known / words:.0%} of the words: this is not the kind of text it has learned from"

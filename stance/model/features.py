@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,6 +155,11 @@ class Features:
         self._chars: dict[str, list[int]] = {}
 
     @property
+    def vocabulary(self) -> Collection[str]:
+        """The words, and groups of words, that are features."""
+        return self._ids["word"].keys()
+
+    @property
     def names(self) -> list[str]:
         """The features in order, each as ``block:term``."""
         return [f"{block}:{term}" for block, terms in zip(BLOCKS, self.terms, strict=True) for term in terms]
@@ -176,10 +181,9 @@ class Features:
         return self._weigh(np.array(ids, dtype=np.int64), np.array(ends, dtype=np.int64))
 
     def known_words(self, texts: Sequence[str]) -> tuple[int, int]:
-        """Return how many of the words of some texts are features, and how many words there are; all if none is."""
+        """Return how many of the words of some texts are features, and how many words there are."""
         words = [word for reading, _ in self._read(texts, None) for word in reading.words]
-        known = self._ids["word"]
-        return (sum(word in known for word in words) if known else len(words)), len(words)
+        return sum(word in self._ids["word"] for word in words), len(words)
 
     def _add_chars(self, pieces: Iterable[str], ids: list[int]) -> None:
         cache, known = self._chars, self._ids["char"].get

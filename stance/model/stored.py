@@ -199,7 +199,9 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             members = archive.infolist()
             found = [m.filename.removesuffix(".npy") for m in members if m.filename.endswith(".npy")]
             if len(found) != len(members) or {*found, *_OPTIONAL} != {*_TYPES} or len(set(found)) != len(found):
-                raise ArtifactError(f"{path}: it must hold exactly the arrays {', '.join(_TYPES)}")
+                raise ArtifactError(
+                    f"{path}: it must hold the arrays {', '.join(_TYPES)}, the last with an encoder only"
+                )
             if (size := sum(m.file_size for m in members)) > LARGEST:
                 raise ArtifactError(f"{path}: its arrays claim {size} bytes; more than {LARGEST} are not read")
             return {m.filename.removesuffix(".npy"): _read(path, archive, m) for m in members}

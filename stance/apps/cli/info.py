@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stance.apps.cli.options import model_option
+from stance.errors import ArtifactError
 
 if TYPE_CHECKING:
     from stance.model.artifact import StanceModel
@@ -53,7 +54,11 @@ def info(
         return
     if speed or context.get_parameter_source("model") == click.core.ParameterSource.DEFAULT:
         click.echo(_list_of_models(speed))
-    click.echo(render_card(loaded))
+    try:
+        card = render_card(loaded)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ArtifactError(f"{loaded.name}: model.json does not hold what a card says: {error!r}") from error
+    click.echo(card)
     for target, scorer in loaded.scorers.items() if n_features else ():
         for name, column in zip(scorer.scores, scorer.coef.T, strict=True):
             names = scorer.features.names

@@ -1,0 +1,79 @@
+"""What does not look like what a model knows is told, and what does is not."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from click.testing import CliRunner
+
+from stance.analysis.familiarity import LOOKED_AT, UnfamiliarTextWarning, strangeness
+from stance.analysis.pipeline import analyze
+from stance.apps.cli import stance as cli
+from stance.model.artifact import load_model
+from stance.shipped import shipped
+from stance.text.sentences import split_sentences
+
+GERMAN = ["Die Taliban haben am Mittwoch erneut zu Gesprächen mit der Regierung aufgerufen, sagte ein Sprecher."] * 6
+WEATHER = ["It rained in the valley, and the river rose by a foot before the bridge was closed to carts."] * 6
+STRANGE = ["The Taliban eigenvector orthogonalizes Hermitian semigroups; cohomology annihilates sheaf torsors."] * 12
+
+
+@pytest.fixture(scope="module")
+def fast():
+    return load_model("fast")
+
+
+def article() -> list[str]:
+    text = shipped("data", "examples", "moscow-format.txt").read_text(encoding="utf-8")
+    return [text[start:end] for start, end in split_sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (GERMAN, "100% of the sentences do not look like English"),
+        (WEATHER, r"no sentence names the target \(Taliban\)"),
+        (STRANGE, r"knows only \d+% of the words"),
+    ],
+)
+def test_strange_texts_are_told_in_one_line(fast, texts, expected):
+    [reason] = strangeness(texts, fast)
+    import re
+
+    assert re.search(expected, reason)
+
+
+def test_a_familiar_text_and_a_few_sentences_are_not_told(fast):
+    assert strangeness(article(), fast) == []
+    assert strangeness(WEATHER[:4], fast) == []
+    assert strangeness([], fast) == []
+
+
+def test_a_model_of_ones_own_is_judged_by_what_it_learned_from(tmp_path):
+    from stance.corpus.files import CorpusColumns, read_corpus
+    from stance.model.training import train
+
+    path = tmp_path / "c.csv"
+    rows = [f"Wir sind für die Brücke {i}.,ja,a{i}\nWir sind gegen die Brücke {i}.,nein,b{i}" for i in range(6)]
+    path.write_text("text,label,document\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    model = train(read_corpus(path, columns=CorpusColumns()), features="ngrams").model
+    assert strangeness(GERMAN, model) == []
+
+
+def test_analyze_warns_and_predict_tells_on_standard_error(tmp_path):
+    with pytest.warns(UnfamiliarTextWarning, match="names the target"):
+        analyze(WEATHER, "fast")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        analyze(article(), "fast")
+    (tmp_path / "a.txt").write_text("\n\n".join(WEATHER))
+    found = CliRunner().invoke(cli, ["predict", str(tmp_path / "a.txt"), "--model", "fast"])
+    assert found.exit_code == 0
+    assert found.stderr.count("names the target") == 1
+    assert "names the target" not in found.stdout
+
+
+def test_only_the_beginning_is_looked_at():
+    with pytest.warns(UnfamiliarTextWarning, match="names the target"):
+        analyze([*["It rained."] * LOOKED_AT, "The Taliban came."], "fast")
