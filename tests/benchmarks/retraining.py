@@ -29,10 +29,8 @@ CORPORA = {
 def main() -> None:
     """Train, measure and print a table for the README."""
     folder = shipped("data", "examples", "retraining")
-    print(
-        head=["corpus", "rows to learn from, to test", "`ngrams`", "`encoder`", "`both`", "`both` better by", "seconds"]
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    head = ["corpus", "rows to learn from, to test", "`ngrams`", "`encoder`", "`both`", "`both` better by", "seconds"]
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
     for name, (label, none, book) in CORPORA.items():
         corpus = read_corpus(folder / f"{name}.jsonl", columns=CorpusColumns(label=label))
         training, held_out = split_of(corpus)
