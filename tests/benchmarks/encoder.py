@@ -23,8 +23,8 @@ from stance.model.artifact import load_model  # noqa: E402
 from stance.model.encoder import Encoder, batches  # noqa: E402
 from stance.shipped import shipped  # noqa: E402
 
-SENTENCES = 512
-ROUNDS = 5
+SENTENCES = 256
+ROUNDS = 3
 
 
 def bare_session(encoder: Encoder, texts: list[str], contexts: list[str], target: object) -> Callable[[], object]:
