@@ -16,6 +16,7 @@ _HOME = {
     "StanceClassifier": "stance.model.classifier",
     "StanceError": "stance.errors",
     "StanceModel": "stance.model.artifact",
+    "UnfamiliarTextWarning": "stance.analysis.familiarity",
     "analyze": "stance.analysis.pipeline",
     "evaluate": "stance.analysis.evaluation",
     "load_codebook": "stance.codebook",
@@ -31,6 +32,7 @@ __all__ = ["__version__", *sorted(_HOME)]
 
 if TYPE_CHECKING:
     from stance.analysis.evaluation import evaluate as evaluate
+    from stance.analysis.familiarity import UnfamiliarTextWarning as UnfamiliarTextWarning
     from stance.analysis.pipeline import analyze as analyze
     from stance.codebook import Codebook as Codebook
     from stance.codebook import load_codebook as load_codebook

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from stance.errors import StanceError
 
-__all__ = ["shipped"]
+__all__ = ["DEFAULT_MODEL", "shipped"]
+
+DEFAULT_MODEL = "accurate"
+"""The shipped model that is taken where none is named."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _PLACES = (_PACKAGE / "_shipped", _PACKAGE.parent)

@@ -7,7 +7,6 @@ are one ``.npz``, read by `stance.model.stored`; the encoder, if there is one, i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,16 +23,15 @@ from stance.codebook import Codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.baselines import Baselines
 from stance.model.card import render_card
-from stance.model.encoder import Encoder, EncoderSpec
+from stance.model.encoder import Encoder, EncoderSpec, sha256_of
 from stance.model.pickled import read_pickle
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_scorer, write_scorer
-from stance.shipped import shipped
+from stance.shipped import DEFAULT_MODEL, shipped
 
 __all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "save_model", "shipped_models"]
 
 SCHEMA = 1
-DEFAULT_MODEL = "accurate"
 _MAX_JSON = 64 * 2**20
 _NETWORK, _TOKENIZER = "encoder.onnx", "tokenizer.json"
 _FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json")
@@ -207,7 +205,7 @@ def save_model(model: StanceModel, path: str | Path, *, force: bool = False) -> 
     if model.encoder is not None:  # its files are the saved ones from now on
         own = Encoder(model.encoder.spec, path / _NETWORK, path / _TOKENIZER, model.encoder.sha256)
         scorers = {target: replace(scorer, encoder=own) for target, scorer in scorers.items()}
-    return replace(model, name=path.name, scorers=scorers, fingerprint=_sha256(path / "model.json"))
+    return replace(model, name=path.name, scorers=scorers, fingerprint=sha256_of(path / "model.json"))
 
 
 def _put_in_place(made: Path, path: Path) -> None:
@@ -247,15 +245,15 @@ def _write(model: StanceModel, folder: Path) -> None:
             {
                 "target": name,
                 "file": file,
-                "sha256": _sha256(folder / file),
+                "sha256": sha256_of(folder / file),
                 **settings,
                 "baselines": model.baselines[name].as_dict(),
             }
         )
     encoder = model.encoder
     if encoder is not None:
-        for file, content in zip((_NETWORK, _TOKENIZER), encoder.files(), strict=True):
-            (folder / file).write_bytes(content)
+        (folder / _NETWORK).write_bytes(encoder.content(encoder.network))
+        (folder / _TOKENIZER).write_bytes(encoder.content(encoder.tokenizer))
     card = render_card(model)
     (folder / "README.md").write_text(card, encoding="utf-8")
     data = {
@@ -265,7 +263,7 @@ def _write(model: StanceModel, folder: Path) -> None:
         "codebook_fingerprint": model.codebook.fingerprint,
         "targets": targets,
         "files": {
-            file: _sha256(folder / file) for file in ("README.md", _NETWORK, _TOKENIZER) if (folder / file).exists()
+            file: sha256_of(folder / file) for file in ("README.md", _NETWORK, _TOKENIZER) if (folder / file).exists()
         },
     }
     if encoder is not None:
@@ -337,7 +335,7 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
             raise ValueError("baselines must name each position")
     if not scorers or not isinstance(data["about"], dict):
         raise ValueError("it has no classifier" if not scorers else "'about' is no table")
-    return StanceModel(folder.name, scorers, baselines, data["about"], _sha256(folder / "model.json"))
+    return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"))
 
 
 def _of_classifiers(path: Path) -> StanceModel:
@@ -387,13 +385,8 @@ def _verified(folder: Path, file: str, sha256: str) -> Path:
         raise ArtifactError(f"{path}: missing, or no regular file")
     if path.stat().st_size > LARGEST:
         raise ArtifactError(f"{path}: larger than {LARGEST >> 20} MB; it is not read")
-    if _sha256(path) != sha256:
+    if sha256_of(path) != sha256:
         raise ArtifactError(
             f"{path}: its sha256 is not the one in model.json; the file was changed or damaged, get it anew"
         )
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,7 +20,7 @@ from stance.model.heads import decided, nested
 from stance.model.metrics import measure
 from stance.model.scorer import Scorer
 
-__all__ = ["Folds", "blended", "folds_of", "part_of", "parts_of", "truth_of"]
+__all__ = ["blended", "folds_of", "part_of", "parts_of", "truth_of"]
 
 Floats = NDArray[np.float64]
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -63,7 +63,7 @@ def folds_of(kept: Corpus, book: Codebook, seed: int) -> Folds:
 
 
 def blended(
-    ngrams: Scorer, encoder: Encoder, heads: tuple[Floats, Floats], kept: Corpus, folds: Folds
+    ngrams: Scorer, encoder: Encoder, head: tuple[Floats, Floats], theirs: Floats, kept: Corpus, folds: Folds
 ) -> tuple[Scorer, dict[str, Any]]:
     """Return the classifier of n-grams and encoder, and its figures on the kept documents, out of fold.
 
@@ -74,14 +74,14 @@ def blended(
     ----------
     ngrams
         The classifier of n-grams.
-    encoder, heads
+    encoder, head
         The encoder, and coefficients and intercepts of the positions on its vectors.
+    theirs
+        The log-odds that these give the kept sentences.
     kept, folds
         Documents that neither has seen, and their folds.
     """
-    head, bias = heads
-    vectors = encoder.embed(kept.texts, kept.contexts, ngrams.features.target)
-    own, theirs = ngrams.decision_function(kept.texts, kept.contexts), vectors @ head + bias
+    own = ngrams.decision_function(kept.texts, kept.contexts)
     truth = truth_of(kept, ngrams)
     y = np.array([ngrams.labels.index(ngrams.codebook.canonical(label)) for label in kept.labels])
 
@@ -104,8 +104,8 @@ def blended(
     scorer = replace(
         scorer,
         coef=(ngrams.coef * a).astype(np.float32).astype(float),
-        dense=(head * b).astype(np.float32).astype(float),
-        intercept=ngrams.intercept * a + bias * b + c,
+        dense=(head[0] * b).astype(np.float32).astype(float),
+        intercept=ngrams.intercept * a + head[1] * b + c,
         encoder=encoder,
         abstention=Abstention.fit(said.confidence, right),
     )

@@ -20,7 +20,7 @@ from stance.errors import DataError
 from stance.model.baselines import Baselines
 from stance.model.calibration import Abstention, Calibrator
 from stance.model.encoder import Encoder
-from stance.model.features import BLOCKS, Features, FeatureSpec, Rows
+from stance.model.features import BLOCKS, Features, FeatureSpec
 from stance.model.heads import Heads, calibrated, decided, nested
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 
@@ -204,14 +204,14 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.fold_of_: NDArray[np.intp] | None = None
         at = np.array([said.index(name) for name in names])[codes]
         self.baselines_ = Baselines.fit(texts, [names[code] for code in codes], book)
-        self.scorer_ = self._fit_heads(unfitted, rows, vectors, at, groups, progress)
+        heads = Heads(unfitted, rows, vectors, at, self.n_jobs)
+        self.scorer_ = self._fit_heads(unfitted, heads, at, groups, progress)
         return self
 
     def _fit_heads(
         self,
         scorer: Scorer,
-        rows: Rows,
-        vectors: Floats,
+        heads: Heads,
         y: NDArray[np.intp],
         groups: Sequence[Any],
         progress: Callable[[int, int], None] | None,
@@ -219,16 +219,15 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         """Choose `C` out of fold, calibrate and set thresholds there, and fit the final heads on everything."""
         folds = self._folds(y, scorer.members[y], groups)
         grid = sorted({float(c) for c in self.C}) if folds else [_C_WITHOUT_FOLDS]
-        heads = Heads(scorer, rows, vectors, y, self.n_jobs)
         jobs = [(c, train) for c in grid for train, _ in folds]
-        everything = np.arange(len(rows))
+        everything = np.arange(len(y))
         fitted = heads.fit([*jobs, *((c, everything) for c in grid[:1] if not folds)], progress, len(jobs) + 1)
         if not folds:
             coef, dense, intercept = heads.of_raw(*fitted[0])
             return replace(scorer, coef=coef, dense=dense, intercept=intercept)
         scores = {}
         for i, c in enumerate(grid):
-            scores[c] = np.empty((len(rows), len(scorer.scores)))
+            scores[c] = np.empty((len(y), len(scorer.scores)))
             for (_, test), (coef, intercept) in zip(folds, fitted[i * len(folds) :], strict=False):
                 scores[c][test] = heads.scores(coef, intercept)[test]
         losses = {c: calibrated(scorer, s, y)[1] for c, s in scores.items()}

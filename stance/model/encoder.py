@@ -21,7 +21,7 @@ from stance.errors import ArtifactError
 from stance.text.mentions import target_matcher
 from stance.text.sentences import unwrap
 
-__all__ = ["Encoder", "EncoderSpec", "Ids", "Reader", "batches", "marks_of", "share_seen"]
+__all__ = ["Encoder", "EncoderSpec", "Ids", "Reader", "batches", "marks_of", "sha256_of", "share_seen"]
 
 Floats = NDArray[np.float64]
 Ids = list[int]
@@ -191,31 +191,28 @@ class Encoder:
         self.spec = spec
         self.network = Path(network)
         self.tokenizer = Path(tokenizer)
-        self.sha256 = sha256 or (_sha256(self.network.read_bytes()), _sha256(self.tokenizer.read_bytes()))
+        self.sha256 = sha256 or (sha256_of(self.network), sha256_of(self.tokenizer))
         self._session: Any = None
         self._readers: dict[Target, Reader] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": None, "_readers": {}}  # a session cannot go to another process
 
-    def files(self) -> tuple[bytes, bytes]:
-        """Return the bytes of network and tokenizer, after comparing their sha256.
+    def content(self, path: Path) -> bytes:
+        """Return the bytes of one of its two files, after comparing the sha256.
 
         Raises
         ------
         ArtifactError
-            If a file is gone, or is another one than when the encoder was made.
+            If the file is gone, or is another one than when the encoder was made.
         """
-        found = []
-        for path, expected in zip((self.network, self.tokenizer), self.sha256, strict=True):
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise ArtifactError(f"{path}: the encoder's file cannot be read: {error.strerror}") from error
-            if _sha256(content) != expected:
-                raise ArtifactError(f"{path}: it is another file than when the model was made; load the model anew")
-            found.append(content)
-        return found[0], found[1]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"{path}: the encoder's file cannot be read: {error.strerror}") from error
+        if _sha256(content) != self.sha256[path == self.tokenizer]:
+            raise ArtifactError(f"{path}: it is another file than when the model was made; load the model anew")
+        return content
 
     def embed(
         self, texts: Sequence[str], contexts: Sequence[str] | None = None, target: Target | None = None
@@ -257,10 +254,9 @@ class Encoder:
         given = {"input_ids": ids, "attention_mask": mask}
         if self.spec.segments:
             given["token_type_ids"] = segments
+        session = self._started()
         try:
-            found: NDArray[np.float32] = self._started().run(None, given)[0]
-        except ArtifactError:
-            raise
+            found: NDArray[np.float32] = session.run(None, given)[0]
         except Exception as error:  # onnxruntime has no common class for what a network may refuse
             raise ArtifactError(f"{self.network}: the network does not take what its settings say: {error}") from error
         if np.shape(found) != (len(rows), self.spec.dimension) or not np.isfinite(found).all():
@@ -275,13 +271,12 @@ class Encoder:
         if self._session is None:
             import onnxruntime as ort
 
+            network = self.content(self.network)
             options = ort.SessionOptions()
             options.inter_op_num_threads = 1
             options.log_severity_level = 4
             try:
-                self._session = ort.InferenceSession(self.files()[0], options, providers=["CPUExecutionProvider"])
-            except ArtifactError:
-                raise
+                self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
             except Exception as error:  # as above
                 raise ArtifactError(f"{self.network}: no network that ONNX Runtime can run: {error}") from error
         return self._session
@@ -290,10 +285,9 @@ class Encoder:
         if target not in self._readers:
             from tokenizers import Tokenizer
 
+            content = self.content(self.tokenizer)
             try:
-                tokenizer = Tokenizer.from_buffer(self.files()[1])
-            except ArtifactError:
-                raise
+                tokenizer = Tokenizer.from_buffer(content)
             except Exception as error:  # tokenizers raises Exception itself
                 raise ArtifactError(f"{self.tokenizer}: no tokenizer: {error}") from error
             self._readers[target] = Reader(self.spec, tokenizer, target)
@@ -309,6 +303,12 @@ def share_seen(texts: Sequence[str], marks: str) -> float:
     """Return the share of sentences that are among those of `marks_of`."""
     known = {marks[i : i + _MARK] for i in range(0, len(marks), _MARK)}
     return sum(_sha256(text.encode())[:_MARK] in known for text in texts) / max(len(texts), 1)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sha256(content: bytes) -> str:

@@ -65,14 +65,15 @@ def quantize(path: Path, out: Path) -> int:
         if name not in weights or len(weights[name].dims) != 2 or weights[name].data_type != onnx.TensorProto.FLOAT:
             nodes.append(node)
             continue
-        if name not in changed:
+        new = name not in changed
+        if new:
             values = numpy_helper.to_array(weights[name])
             axis = 0 if node.op_type == "MatMul" else 1
             scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12).astype(np.float32) / np.float32(127)
             small = numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}.int8")
             graph.initializer.extend([small, numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale")])
             changed.add(name)
-        nodes += _dequantized(node, name)
+        nodes += _dequantized(node, name, new=new)
     if not changed:
         raise DataError(f"{path}: it has no matrix that can be quantised")
     for name in changed - {name for node in nodes for name in node.input}:
@@ -84,16 +85,13 @@ def quantize(path: Path, out: Path) -> int:
     return len(changed)
 
 
-def _dequantized(node: Any, name: str) -> list[Any]:
-    """Return the nodes that stand for a product, or a look-up, with weights in single precision."""
+def _dequantized(node: Any, name: str, *, new: bool) -> list[Any]:
+    """Return the nodes that stand for a product, or a look-up, with weights in single precision; made once if new."""
     if node.op_type == "MatMul":
+        product = helper.make_node("MatMul", [node.input[0], f"{name}.float"], list(node.output), node.name)
         cast = helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], to=1)
         scaled = helper.make_node("Mul", [f"{name}.cast", f"{name}.scale"], [f"{name}.float"])
-        return [
-            cast,
-            scaled,
-            helper.make_node("MatMul", [node.input[0], f"{name}.float"], list(node.output), node.name),
-        ]
+        return [cast, scaled, product] if new else [product]
     rows, scales, cast = (f"{node.output[0]}.{part}" for part in ("rows", "scales", "cast"))
     return [
         helper.make_node("Gather", [f"{name}.int8", node.input[1]], [rows], axis=0),

@@ -24,7 +24,7 @@ from stance.errors import ArtifactError, DataError
 from stance.model.artifact import StanceModel
 from stance.model.blend import blended, folds_of, part_of, parts_of, truth_of
 from stance.model.classifier import StanceClassifier
-from stance.model.encoder import Encoder, marks_of
+from stance.model.encoder import Encoder, marks_of, sha256_of
 from stance.model.export import export, quantize
 from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
 from stance.model.training import (
@@ -36,7 +36,7 @@ from stance.model.training import (
     refuse_too_few,
     split_of,
 )
-from stance.model.weights import base_folder, network_name, sha256_of
+from stance.model.weights import base_folder, network_name
 
 __all__ = ["Recipe", "finetune", "kept_for_calibration", "render_finetuning", "sentences_for_teaching"]
 
@@ -156,26 +156,16 @@ def finetune(
     stages = _Stages(recipe, folders, target, work, seed, progress)
     rows = stages.taught(rows, known.groups, _unseen(unlabelled, kept, held_out))
     network = stages.trained("student" if recipe.teacher else "encoder", "base", rows, recipe.plan, recipe.layers)
-    encoder, agreement = _to_onnx(
-        network, kept, truth_of(kept, ngrams.scorer_) > 0, target, work, network_name(recipe.base)
-    )
-    scorer, figures = blended(ngrams.scorer_, encoder, network.head_of_vectors(), kept, folds)
+    encoder = _to_onnx(network, work, network_name(recipe.base))
+    head = network.head_of_vectors()
+    theirs = encoder.embed(kept.texts, kept.contexts, target) @ head[0] + head[1]
+    agreement = _agreement(network, encoder, theirs, kept, truth_of(kept, ngrams.scorer_) > 0, target)
+    scorer, figures = blended(ngrams.scorer_, encoder, head, theirs, kept, folds)
     model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_})
     about = {
         **facts_of(training, seed),
         "targets": [{"target": target_name, "n": len(known), "chosen": ngrams.chosen_}],
-        "encoder": {
-            "recipe": recipe.as_dict(),
-            "base": network_name(recipe.base),
-            "weights": {key: sha256_of(folder / "model.safetensors") for key, folder in folders.items()},
-            "versions": _versions(),
-            "unlabelled": len(rows.texts) - len(known),
-            "trained_on": known.fingerprint,
-            "sentences": len(known),
-            "documents": len(set(known.documents)),
-            "quantised": agreement,
-            "learned": marks_of(known.texts),
-        },
+        "encoder": _facts(recipe, folders, known, len(rows.texts) - len(known), agreement),
         "calibration_documents": figures,
         "cross_validation": None,
         "held_out": held_out_figures(model, held_out),
@@ -300,24 +290,45 @@ def _sigmoid(scores: Floats) -> Floats:
     return 1 / (1 + np.exp(-scores))
 
 
-def _to_onnx(
-    network: Network, kept: Corpus, truth: NDArray[np.bool_], target: Target, work: Path, base: str
-) -> tuple[Encoder, dict[str, float]]:
-    """Export and quantise; refuse a network whose decisions on the kept documents are not those of the original."""
+def _facts(
+    recipe: Recipe, folders: dict[str, Path], known: Corpus, unlabelled: int, agreement: dict[str, float]
+) -> dict[str, Any]:
+    """Return what the card says of the encoder."""
+    return {
+        "recipe": recipe.as_dict(),
+        "base": network_name(recipe.base),
+        "weights": {key: sha256_of(folder / "model.safetensors") for key, folder in folders.items()},
+        "versions": _versions(),
+        "unlabelled": unlabelled,
+        "trained_on": known.fingerprint,
+        "sentences": len(known),
+        "documents": len(set(known.documents)),
+        "quantised": agreement,
+        "learned": marks_of(known.texts),
+    }
+
+
+def _to_onnx(network: Network, work: Path, base: str) -> Encoder:
+    """Export and quantise."""
     full, small, tokenizer = work / "encoder-fp32.onnx", work / "encoder.onnx", work / "tokenizer.json"
     export(network, full)
     quantize(full, small)
     shutil.copyfile(network.tokenizer_file, tokenizer)
-    encoder = Encoder(network.spec(base), small, tokenizer)
+    return Encoder(network.spec(base), small, tokenizer)
+
+
+def _agreement(
+    network: Network, encoder: Encoder, ours: Floats, kept: Corpus, truth: NDArray[np.bool_], target: Target
+) -> dict[str, float]:
+    """Compare log-odds on the kept documents in 8 bits, `ours`, with the original's; refuse if decisions change."""
     coef, intercept = network.head_of_vectors()
-    ours = encoder.embed(kept.texts, kept.contexts, target) @ coef + intercept
     theirs = vectors_of(network, kept.texts, kept.contexts, target) @ coef + intercept
     found = {
         "same_decisions": float(((ours > 0) == (theirs > 0)).mean()),
         "largest_change_of_probability": float(np.abs(_sigmoid(ours) - _sigmoid(theirs)).max()),
         "macro_f1_8": _macro_f1(ours > 0, truth),
         "macro_f1_32": _macro_f1(theirs > 0, truth),
-        "megabytes": small.stat().st_size / 1e6,
+        "megabytes": encoder.network.stat().st_size / 1e6,
     }
     lost = max(1 - found["same_decisions"], found["macro_f1_32"] - found["macro_f1_8"])
     if lost > _LARGEST_CHANGE:
@@ -326,7 +337,7 @@ def _to_onnx(
             f"{len(kept)} sentences are the same, macro-F1 {found['macro_f1_8']:.3f} for {found['macro_f1_32']:.3f}; "
             "train with another seed or a lower rate"
         )
-    return encoder, found
+    return found
 
 
 def _macro_f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""Training an encoder with torch: the network, one resumable loop, and its way to ONNX (extra `finetune`)."""
+"""Training an encoder with torch: the network, and one resumable loop (extra `finetune`)."""
 
 from __future__ import annotations
 
@@ -95,9 +95,8 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the ty
         if layers:
             self.body.encoder.layer = stack[:layers]
             self.body.config.num_hidden_layers = layers
-        self.body.embeddings.word_embeddings.weight.requires_grad_(
-            False
-        )  # words that the corpus lacks keep their sense
+        # words that the corpus lacks keep their sense
+        self.body.embeddings.word_embeddings.weight.requires_grad_(False)
         self.tokenizer_file = folder / "tokenizer.json"
         self.tokenizer = Tokenizer.from_file(str(self.tokenizer_file))
         self.tokenizer.no_padding()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import shutil
 import tempfile
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stance.errors import ArtifactError, MissingExtraError
+from stance.model.encoder import sha256_of
 
-__all__ = ["BASES", "Base", "base_folder", "network_name", "sha256_of"]
+__all__ = ["BASES", "Base", "base_folder", "network_name"]
 
 _WEIGHTS, _TOKENIZER, _CONFIG = "model.safetensors", "tokenizer.json", "config.json"
 
@@ -83,12 +83,6 @@ def base_folder(name: str | Path, work: Path) -> Path:
 def network_name(name: str | Path) -> str:
     """Return the published name of an encoder; of one in a folder of its own, the folder's name."""
     return BASES[str(name)].name if str(name) in BASES else Path(name).name
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _files_of(package: str) -> list[Path]:

@@ -69,8 +69,8 @@ def info(
 
 def _list_of_models(speed: bool) -> str:
     """Return a line for each shipped model: its size, accuracy on held-out documents, and perhaps its speed."""
-    from stance.model.artifact import DEFAULT_MODEL, load_model, shipped_models
-    from stance.shipped import shipped
+    from stance.model.artifact import load_model, shipped_models
+    from stance.shipped import DEFAULT_MODEL, shipped
 
     lines = []
     for name in shipped_models():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from stance.shipped import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     from stance.corpus.files import Corpus
 
@@ -41,7 +43,7 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 model_option = _all(
     click.option(
         "--model",
-        default="accurate",
+        default=DEFAULT_MODEL,
         show_default=True,
         metavar="NAME|PATH",
         help="A shipped model, or a folder.",

@@ -15,6 +15,7 @@ from stance.apps.cli.options import (
     progress_bar,
     seed_option,
 )
+from stance.shipped import DEFAULT_MODEL
 
 __all__ = ["codebook_of", "train"]
 
@@ -34,7 +35,7 @@ __all__ = ["codebook_of", "train"]
 )
 @click.option(
     "--encoder",
-    default="accurate",
+    default=DEFAULT_MODEL,
     show_default=True,
     metavar="NAME|PATH",
     help="Model whose encoder is used as it is.",
