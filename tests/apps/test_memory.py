@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no peak of memory")
 
 CODE = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from stance.apps.cli import stance
 try:
     stance(sys.argv[1:])
 except SystemExit:
     pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+# not ru_maxrss, which a child takes over from the process that started it
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
 """
 
 
@@ -46,6 +53,6 @@ def test_memory_does_not_grow_with_rows(tmp_path):
     assert many < few + 40_000, (few, many)
 
 
-def test_memory_of_the_encoder_is_bounded(tmp_path):
-    # 0.6 to 0.85 GB were measured: weights in single precision, and what ONNX Runtime keeps of the largest batches
-    assert peak_kilobytes(tmp_path / "rows.csv", 1_500, "accurate") < 1_500_000
+def test_memory_does_not_grow_with_rows_of_the_encoder(tmp_path):
+    few, many = (peak_kilobytes(tmp_path / f"{n}.csv", n, "accurate") for n in (300, 1_500))
+    assert many < few + 200_000, (few, many)  # what ONNX Runtime keeps differs by 0.1 GB from run to run

@@ -490,7 +490,7 @@ def test_what_is_no_model_is_never_replaced(model, tmp_path):
     assert (thesis / "chapter.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("step", ["write_scorer", "render_card", "_sha256", "_put_in_place"])
+@pytest.mark.parametrize("step", ["write_scorer", "render_card", "sha256_of", "_put_in_place"])
 @pytest.mark.parametrize("there", [False, True])
 def test_a_failed_save_leaves_nothing_new_and_loses_nothing_old(model, folder, monkeypatch, step, there):
     if not there:
