@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import torch
-from onnx import helper, numpy_helper
-from torch import nn
 
-from stance.errors import DataError
+from stance.errors import DataError, missing_extra
 from stance.model.network import Network
+
+try:
+    import onnx
+    import torch
+    from onnx import helper, numpy_helper
+    from torch import nn
+except ImportError as error:
+    raise missing_extra("writing an encoder", "finetune") from error
 
 __all__ = ["export", "quantize"]
 

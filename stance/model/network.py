@@ -17,7 +17,6 @@ from stance.errors import ArtifactError, missing_extra
 from stance.model.encoder import EncoderSpec, Ids, Reader, batches
 
 try:
-    import onnx  # noqa: F401  # needed once the network is trained: better told before
     import torch
     from torch import nn
     from transformers import AutoModel

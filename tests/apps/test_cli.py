@@ -639,3 +639,16 @@ def test_a_csv_of_semicolons_is_refused(tmp_path):
     (tmp_path / "semi.csv").write_text("id;text\n1;The Taliban came.\n")
     done = CliRunner().invoke(cli, ["predict", str(tmp_path / "semi.csv")])
     assert "separated by ';'" in str(done.exception)
+
+
+def test_finetune_without_its_extra_is_told_in_one_line(tmp_path, capsys, monkeypatch, tweets):
+    for name in ("onnx", "transformers"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it fails, installed or not
+    for name in ("network", "export", "finetune"):
+        monkeypatch.delitem(sys.modules, f"stance.model.{name}", raising=False)
+    code, out, err = failing(
+        capsys, monkeypatch, "finetune", tweets, *LABELLED, "--work", tmp_path / "w", "-o", tmp_path / "m"
+    )
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "pip install 'stance-bloc[finetune]'" in err

@@ -50,7 +50,7 @@ def fasttext(training: Corpus) -> Callable[[Corpus], Floats]:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write("\n".join(f"__label__{int(y)} {t}" for t, y in zip(lines(texts), yes, strict=True)) + "\n")
             file.flush()
-            model = ft.train_supervised(file.name, thread=1, verbose=0, minCount=2, loss="ova", **options)
+            model = ft.train_supervised(file.name, thread=1, verbose=0, minCount=2, **options)
 
         def score(new: Sequence[str]) -> Floats:
             labels, numbers = model.predict(lines(new), k=2)
