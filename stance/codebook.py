@@ -5,23 +5,30 @@ The classifier knows no Taliban. A codebook is a TOML file; the shipped one is `
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
-import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stance.actors import Actor, Bloc, Roster, parse_actors, parse_blocs, plain_actor, plain_bloc, validate
 from stance.errors import CodebookError
 from stance.shipped import shipped
+from stance.toml import Table, read_table
 
-__all__ = ["Actor", "Bloc", "Codebook", "Position", "Target", "codebook_of_labels", "load_codebook", "parse_codebook"]
+__all__ = [
+    "Codebook",
+    "Position",
+    "Target",
+    "codebook_of_labels",
+    "load_codebook",
+    "parse_codebook",
+    "with_blocs",
+]
 
 SCHEMA = 1
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +50,7 @@ class Position:
     definition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Somebody who may hold a position, with the names that stand for them."""
-
-    name: str
-    aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Bloc:
-    """A set of actors with a declared position, from month ``start`` to month ``end`` (``YYYY-MM``; empty is open)."""
-
-    name: str
-    position: str
-    members: tuple[str, ...]
-    start: str = ""
-    end: str = ""
-    source: str = ""
-
-    def holds_at(self, date: dt.date) -> bool:
-        """Return whether the bloc's entry covers a date.
-
-        Examples
-        --------
-        >>> Bloc("A", "engage", ("Russia",), "2017-01", "2018-12").holds_at(dt.date(2018, 12, 31))
-        True
-        """
-        month = f"{date:%Y-%m}"
-        return (not self.start or self.start <= month) and (not self.end or month <= self.end)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Codebook:
     """Targets, positions and how labels are made of them.
 
@@ -168,11 +144,21 @@ class Codebook:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the codebook as plain data, as `parse_codebook` reads it."""
-        data = asdict(self)
+        data = asdict(replace(self, actors=(), blocs=()))
+        data["actors"], data["blocs"] = map(plain_actor, self.actors), map(plain_bloc, self.blocs)
         data["schema"] = SCHEMA
         for plural in ("targets", "positions", "actors", "blocs"):
-            data[plural[:-1]] = data.pop(plural)
+            data[plural[:-1]] = list(data.pop(plural))
         return json.loads(json.dumps(data))  # type: ignore[no-any-return]
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The actors and blocs, to be found by name and date."""
+        return Roster(self.actors, self.blocs)
+
+    def without_actors(self) -> Codebook:
+        """Return what a classifier is trained on: the codebook without actors and blocs, which move with time."""
+        return replace(self, actors=(), blocs=())
 
     @property
     def fingerprint(self) -> str:
@@ -199,13 +185,32 @@ def load_codebook(path: str | Path | None = None) -> Codebook:
     ('engage', 'terrorist')
     """
     path = shipped("data", "codebook.toml") if path is None else Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise CodebookError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CodebookError(f"{path}: not TOML: {error}") from error
-    return parse_codebook(data, str(path))
+    top = read_table(path)
+    return _codebook(top, [read_table(path.parent / name) for name in top.names("include")])
+
+
+def with_blocs(book: Codebook, path: str | Path) -> Codebook:
+    """Return a codebook with the actors and blocs of a user's file beside its own, or in their place.
+
+    Parameters
+    ----------
+    path
+        A TOML file of ``[[bloc]]`` and ``[[actor]]`` tables. An actor takes the place of the codebook's one of that
+        name. Blocs are added; with ``replace = true`` at the top they are the only ones.
+
+    Raises
+    ------
+    CodebookError
+        As `load_codebook`; and if an actor is in two blocs at a time, with the lines of both.
+    """
+    top = read_table(Path(path))
+    alone = top.take("replace", bool, False)
+    actors, blocs = parse_actors(top), parse_blocs(top, book.position_names)
+    top.close()
+    known = {actor.name: actor for actor in (*book.actors, *actors)}
+    found = replace(book, actors=tuple(known.values()), blocs=blocs if alone else (*book.blocs, *blocs))
+    validate(found.actors, found.blocs, str(path))
+    return found
 
 
 def codebook_of_labels(labels: Iterable[str], none_label: str = "") -> Codebook:
@@ -236,76 +241,35 @@ def parse_codebook(data: Mapping[str, Any], where: str = "codebook") -> Codebook
     CodebookError
         If a key is missing, unknown or of a wrong type, or names contradict each other.
     """
-    top = _Table(data, where)
+    return _codebook(Table(data, where))
+
+
+def _codebook(top: Table, included: Iterable[Table] = ()) -> Codebook:
     if (schema := top.take("schema", int, SCHEMA)) != SCHEMA:
-        raise CodebookError(f"{where}: schema = {schema} is not known here; this version reads schema = {SCHEMA}")
+        raise CodebookError(f"{top.where}: schema = {schema} is not known here; this version reads schema = {SCHEMA}")
+    positions = tuple(Position(p.take("name", str), p.take("definition", str, "")) for p in top.tables("position"))
+    names = tuple(position.name for position in positions)
+    files = (top, *included)
     book = Codebook(
         name=top.take("name", str, ""),
         targets=tuple(
             Target(t.take("name", str), t.take("description", str, ""), *(t.names(k) for k in _TARGET_LISTS))
             for t in top.tables("target")
         ),
-        positions=tuple(Position(p.take("name", str), p.take("definition", str, "")) for p in top.tables("position")),
+        positions=positions,
         exclusive=top.take("exclusive", bool, False),
         none_label=top.take("none_label", str, "none"),
         both_label=top.take("both_label", str, "both"),
-        actors=tuple(Actor(a.take("name", str), a.names("aliases")) for a in top.tables("actor")),
-        blocs=tuple(
-            Bloc(
-                b.take("name", str),
-                b.take("position", str),
-                b.names("members"),
-                *(b.take(k, str, "") for k in _BLOC_TEXTS),
-            )
-            for b in top.tables("bloc")
-        ),
+        actors=tuple(actor for file in files for actor in parse_actors(file)),
+        blocs=tuple(bloc for file in files for bloc in parse_blocs(file, names)),
     )
-    top.close()
-    _validate(book, where)
+    for file in files:
+        file.close()
+    _validate(book, top.where)
     return book
 
 
 _TARGET_LISTS = ("aliases", "lookalikes", "references")
-_BLOC_TEXTS = ("start", "end", "source")
-
-
-class _Table:
-    """A TOML table that knows where it is, and which of its keys were read."""
-
-    def __init__(self, data: Mapping[str, Any], where: str) -> None:
-        self._data, self._where, self._children, self._seen = data, where, list[_Table](), set[str]()
-
-    def take(self, key: str, kind: type, default: Any = None) -> Any:
-        self._seen.add(key)
-        value = self._data.get(key, default)
-        if value is None:
-            raise CodebookError(f"{self._where}: key {key!r} is missing; give it a {kind.__name__}")
-        if type(value) is not kind:
-            raise CodebookError(f"{self._where}: {key!r} must be of type {kind.__name__}, not {type(value).__name__}")
-        if kind is str and default is None and not str(value).strip():
-            raise CodebookError(f"{self._where}: {key!r} is empty")
-        return value
-
-    def names(self, key: str) -> tuple[str, ...]:
-        values = self.take(key, list, [])
-        if bad := [v for v in values if not isinstance(v, str) or not v.strip()]:
-            raise CodebookError(f"{self._where}: {key!r} must hold names, not {bad[0]!r}")
-        return tuple(values)
-
-    def tables(self, key: str) -> list[_Table]:
-        values = self.take(key, list, [])
-        if any(not isinstance(v, Mapping) for v in values):
-            raise CodebookError(f"{self._where}: {key!r} must be written as [[{key}]] tables")
-        made = [_Table(v, f"{self._where}: {key} {i}") for i, v in enumerate(values, 1)]
-        self._children += made
-        return made
-
-    def close(self) -> None:
-        """Refuse keys that nobody read: most are misspelt."""
-        if unknown := sorted(set(self._data) - self._seen):
-            raise CodebookError(f"{self._where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(self._seen))}")
-        for child in self._children:
-            child.close()
 
 
 def _validate(book: Codebook, where: str) -> None:
@@ -315,7 +279,6 @@ def _validate(book: Codebook, where: str) -> None:
     for kind, found in (
         ("position", names),
         ("target", [t.name for t in book.targets]),
-        ("actor", [a.name for a in book.actors]),
     ):
         if twice := [name for name in found if list(found).count(name) > 1]:
             raise CodebookError(f"{where}: {kind} {twice[0]!r} stands there twice")
@@ -326,18 +289,4 @@ def _validate(book: Codebook, where: str) -> None:
         raise CodebookError(f"{where}: 'none_label' and 'both_label' are both {book.none_label!r}")
     if not book.exclusive and any("+" in name for name in names):
         raise CodebookError(f"{where}: position names must not hold '+', which joins positions that combine")
-    _validate_blocs(book, where)
-
-
-def _validate_blocs(book: Codebook, where: str) -> None:
-    names, known = book.position_names, {actor.name for actor in book.actors}
-    for bloc in book.blocs:
-        here = f"{where}: bloc {bloc.name!r}"
-        if bloc.position not in names:
-            raise CodebookError(f"{here}: 'position' is {bloc.position!r}, which is none of {', '.join(names)}")
-        if strangers := [m for m in bloc.members if m not in known]:
-            raise CodebookError(f"{here}: member {strangers[0]!r} is no [[actor]]")
-        if bad := [d for d in (bloc.start, bloc.end) if d and not _MONTH.fullmatch(d)]:
-            raise CodebookError(f"{here}: date {bad[0]!r} must be written YYYY-MM")
-        if bloc.start and bloc.end and bloc.start > bloc.end:
-            raise CodebookError(f"{here}: starts {bloc.start}, after its end {bloc.end}")
+    validate(book.actors, book.blocs, where)

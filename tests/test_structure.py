@@ -14,6 +14,8 @@ import stance
 PACKAGE = Path(stance.__file__).parent
 LAYERS = {
     "errors": 0,
+    "toml": 0,
+    "actors": 0,
     "shipped": 0,
     "codebook": 0,
     "text": 1,

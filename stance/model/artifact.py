@@ -259,8 +259,8 @@ def _write(model: StanceModel, folder: Path) -> None:
     data = {
         "schema": SCHEMA,
         "about": dict(model.about),
-        "codebook": parse_codebook(model.codebook.as_dict()).as_dict(),
-        "codebook_fingerprint": model.codebook.fingerprint,
+        "codebook": parse_codebook(model.codebook.without_actors().as_dict()).as_dict(),
+        "codebook_fingerprint": model.codebook.without_actors().fingerprint,
         "targets": targets,
         "files": {
             file: sha256_of(folder / file) for file in ("README.md", _NETWORK, _TOKENIZER) if (folder / file).exists()

@@ -21,10 +21,12 @@ from stance.errors import ArtifactError
 from stance.text.mentions import target_matcher
 from stance.text.sentences import unwrap
 
-__all__ = ["Encoder", "EncoderSpec", "Ids", "Reader", "batches", "marks_of", "sha256_of", "share_seen"]
+__all__ = ["Encoder", "EncoderSpec", "Ids", "Reader", "Span", "batches", "marks_of", "sha256_of", "share_seen"]
 
 Floats = NDArray[np.float64]
 Ids = list[int]
+Span = tuple[bool, int, int]
+_VECTORS, _TOKENS = "vectors", "tokens"  # the network's outputs: of sentences, and of their tokens
 _TOKENS_A_BATCH = 4096
 _ROWS_A_BATCH = 64
 _MOST_TOKENS = 500  # of sentence and context together: public encoders read no more
@@ -119,39 +121,98 @@ class Reader:
         different = list(dict.fromkeys([*texts, *contexts]))  # most sentences are also the next one's context
         signed = [self._signed(unwrap(text)) for text in different]
         try:
-            found = self._tokenizer.encode_batch([text for text, _ in signed], add_special_tokens=False)
+            found = self._tokenizer.encode_batch([each.text for each in signed], add_special_tokens=False)
         except Exception as error:  # tokenizers raises Exception itself
             raise ArtifactError(f"the encoder's tokenizer cannot read a text: {error}") from error
-        known = {text: (e, at) for text, e, (_, at) in zip(different, found, signed, strict=True)}
+        known = {text: (e, each.first) for text, e, each in zip(different, found, signed, strict=True)}
         spec, made = self.spec, []
         for text, context in zip(texts, contexts, strict=True):
-            first = [*spec.start, *self._window(*known[text]), *spec.between]
+            window = self._window(*known[text])
+            first = [*spec.start, *known[text][0].ids[window.start : window.stop], *spec.between]
             before = known[context][0].ids
             made.append(([*first, *before[max(0, len(before) - spec.context_tokens) :], *spec.end], len(first)))
         return made
 
-    def _window(self, encoding: Any, at: int | None) -> Ids:
-        """Return the part of a sentence that is read: its beginning, or what surrounds the target's first name."""
-        ids: Ids = encoding.ids
-        most = self.spec.sentence_tokens
-        if len(ids) <= most or at is None:
-            return ids[:most]
-        middle = encoding.char_to_token(at) or 0
-        start = max(0, min(middle - most // 2, len(ids) - most))
-        return ids[start : start + most]
+    def places(
+        self, texts: Sequence[str], contexts: Sequence[str], spans: Sequence[Sequence[Span]]
+    ) -> list[list[tuple[int, int] | None]]:
+        """Return where stretches of characters stand among the identifiers of `read`.
 
-    def _signed(self, text: str) -> tuple[str, int | None]:
-        """Return a text with its names signed, and where the first sign of the target stands."""
-        made, at, first = "", 0, None
+        Parameters
+        ----------
+        texts, contexts
+            As in `read`.
+        spans
+            For each sentence some stretches: whether in the context, start, end.
+
+        Returns
+        -------
+        list
+            For each stretch its first token and the one after its last; None if it is cut off.
+        """
+        made = []
+        for text, context, wanted in zip(texts, contexts, spans, strict=True):
+            parts = [self._part(text), self._part(context)] if wanted else []
+            made.append([self._place(parts, *span) for span in wanted])
+        return made
+
+    def _part(self, text: str) -> tuple[_Signed, Any]:
+        signed = self._signed(unwrap(text))
+        return signed, self._tokenizer.encode(signed.text, add_special_tokens=False)
+
+    def _place(
+        self, parts: Sequence[tuple[_Signed, Any]], before: bool, start: int, end: int
+    ) -> tuple[int, int] | None:
+        signed, encoding = parts[before]
+        first = encoding.char_to_token(signed.moved(start))
+        last = encoding.char_to_token(signed.moved(end - 1))
+        if first is None or last is None:
+            return None
+        spec, n = self.spec, len(encoding.ids)
+        window = self._window(parts[0][1], parts[0][0].first)
+        if before:
+            low, shift = max(0, n - spec.context_tokens), len(spec.start) + len(window) + len(spec.between)
+            high = n
+        else:
+            low, shift, high = window.start, len(spec.start), window.stop
+        return (first - low + shift, last - low + shift + 1) if low <= first <= last < high else None
+
+    def _window(self, encoding: Any, at: int | None) -> range:
+        """Return the part of a sentence that is read: its beginning, or what surrounds the target's first name."""
+        n, most = len(encoding.ids), self.spec.sentence_tokens
+        if n <= most or at is None:
+            return range(min(n, most))
+        middle = encoding.char_to_token(at) or 0
+        start = max(0, min(middle - most // 2, n - most))
+        return range(start, start + most)
+
+    def _signed(self, text: str) -> _Signed:
+        made, at, first, moves = "", 0, None, [(0, 0)]
         for mention in self._matcher.find(text) if self._matcher is not None else ():
             if mention.kind == "reference":
                 continue
             sign = self.spec.target_sign if mention.kind == "target" else self.spec.lookalike_sign
             made += text[at : mention.start] + " "
             first = len(made) if first is None and mention.kind == "target" else first
-            made += f"{sign} {text[mention.start : mention.end]} {sign} "
+            made += f"{sign} "
+            moves.append((mention.start, len(made) - mention.start))
+            made += f"{text[mention.start : mention.end]} {sign} "
+            moves.append((mention.end, len(made) - mention.end))
             at = mention.end
-        return made + text[at:], first
+        return _Signed(made + text[at:], first, tuple(moves))
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A text with its names signed, where the first sign of the target stands, and by how much characters moved."""
+
+    text: str
+    first: int | None
+    moves: tuple[tuple[int, int], ...]
+
+    def moved(self, at: int) -> int:
+        """Return where a character of the text stands now."""
+        return at + next(by for since, by in reversed(self.moves) if since <= at)
 
 
 def batches(lengths: Sequence[int], tokens: int = _TOKENS_A_BATCH, rows: int = _ROWS_A_BATCH) -> Iterator[list[int]]:
@@ -239,10 +300,44 @@ class Encoder:
         rows = self._reader(target or Target("")).read(texts, contexts)
         out = np.empty((len(rows), self.spec.dimension))
         for batch in batches([len(ids) for ids, _ in rows]):
-            out[batch] = self._run([rows[i] for i in batch])
+            out[batch] = self._run([rows[i] for i in batch], _VECTORS)
         return out
 
-    def _run(self, rows: list[tuple[Ids, int]]) -> NDArray[np.float32]:
+    def embed_places(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        target: Target | None = None,
+    ) -> list[Floats]:
+        """Return for each sentence vectors of stretches of it: what the network makes of their words, in context.
+
+        Parameters
+        ----------
+        texts, contexts, target
+            As in `embed`.
+        spans
+            For each sentence some stretches: whether in the context, start, end.
+
+        Returns
+        -------
+        list of ndarray of shape (1 + number of stretches, dimension)
+            First the mean over the whole sentence with its context, then the means over the stretches; zeros for one
+            that is cut off.
+        """
+        reader = self._reader(target or Target(""))
+        rows, places = reader.read(texts, contexts), reader.places(texts, contexts, spans)
+        out: list[Floats] = [np.zeros((1 + len(wanted), self.spec.dimension)) for wanted in spans]
+        for batch in batches([len(ids) for ids, _ in rows]):
+            hidden = self._run([rows[i] for i in batch], _TOKENS)
+            for states, i in zip(hidden, batch, strict=True):
+                ranges = [(0, len(rows[i][0])), *places[i]]
+                for k, place in enumerate(ranges):
+                    if place is not None:
+                        out[i][k] = states[place[0] : place[1]].mean(axis=0)
+        return out
+
+    def _run(self, rows: list[tuple[Ids, int]], output: str) -> NDArray[np.float32]:
         longest = max(len(ids) for ids, _ in rows)
         ids = np.full((len(rows), longest), self.spec.pad, dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -256,13 +351,13 @@ class Encoder:
             given["token_type_ids"] = segments
         session = self._started()
         try:
-            found: NDArray[np.float32] = session.run(None, given)[0]
+            found: NDArray[np.float32] = session.run([output], given)[0]
         except Exception as error:  # onnxruntime has no common class for what a network may refuse
             raise ArtifactError(f"{self.network}: the network does not take what its settings say: {error}") from error
-        if np.shape(found) != (len(rows), self.spec.dimension) or not np.isfinite(found).all():
+        shape = (len(rows), *((longest,) if output == _TOKENS else ()), self.spec.dimension)
+        if np.shape(found) != shape or not np.isfinite(found).all():
             raise ArtifactError(
-                f"{self.network}: it gives shape {np.shape(found)}, or numbers that are not finite; expected "
-                f"{(len(rows), self.spec.dimension)}"
+                f"{self.network}: it gives shape {np.shape(found)}, or numbers that are not finite; expected {shape}"
             )
         return found
 

@@ -18,7 +18,7 @@ _GAP = re.compile(r"[\s\-‐‑–]+")
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A name in a text: ``text[start:end]`` names `name`; `kind` is target, lookalike, reference or actor."""
+    """A name in a text: ``text[start:end]`` names `name`; `kind` is target, lookalike, reference, bloc or an actor's."""
 
     start: int
     end: int
@@ -34,6 +34,9 @@ class Matcher:
     names
         Triples (alias, kind, name). An alias written in capitals only (``TTP``) is matched as it is written, any other
         whatever its case.
+    proper
+        Whether the names are proper names: what is matched must then start with a capital ("turkey" is no state),
+        unless the text has no capitals at all.
 
     Notes
     -----
@@ -41,7 +44,8 @@ class Matcher:
     number.
     """
 
-    def __init__(self, names: Iterable[tuple[str, str, str]]) -> None:
+    def __init__(self, names: Iterable[tuple[str, str, str]], *, proper: bool = False) -> None:
+        self._proper = proper
         self._names: dict[str, tuple[str, str, str]] = {}
         for alias, kind, name in names:
             self._names.setdefault(_key(alias), (alias, kind, name))
@@ -62,8 +66,11 @@ class Matcher:
         low = text.lower()
         if len(low) != len(text):
             low = "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
+        proper = self._proper and low != text
         for match in self._pattern.finditer(low):
             start, end = match.span()
+            if proper and text[start].islower():
+                continue
             alias, kind, name = self._names[_key(match.group())]
             if alias.isupper() and text[start:end] != alias:
                 continue
@@ -77,8 +84,17 @@ def target_matcher(target: Target) -> Matcher:
 
 
 def actor_matcher(codebook: Codebook) -> Matcher:
-    """Return the matcher of all the actors of a codebook."""
-    return Matcher((alias, "actor", actor.name) for actor in codebook.actors for alias in (actor.name, *actor.aliases))
+    """Return the matcher of all the actors and blocs of a codebook.
+
+    Examples
+    --------
+    >>> from stance.codebook import load_codebook
+    >>> [(m.kind, m.name) for m in actor_matcher(load_codebook()).find("The Kremlin fed a turkey to Karzai")]
+    [('state', 'Russia'), ('person', 'Hamid Karzai')]
+    """
+    named = [(alias, actor.kind, actor.name) for actor in codebook.actors for alias in (actor.name, *actor.aliases)]
+    named += [(alias, "bloc", bloc.name) for bloc in codebook.blocs for alias in (bloc.name, *bloc.aliases)]
+    return Matcher(named, proper=True)
 
 
 def _key(alias: str) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stance.codebook import Actor, Codebook, Position
+from stance.actors import Actor
+from stance.codebook import Codebook, Position
 from stance.corpus.checks import Finding, check_corpus, render
 from stance.corpus.files import Corpus, read_corpus
 from stance.errors import DataError

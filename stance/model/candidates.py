@@ -1,0 +1,290 @@
+"""Who may hold the position that a sentence reflects: actors named in it or before it, pronouns' owners, the speaker.
+
+A pronoun stands for whoever of its kind was named last; "the former", "the latter", "one side", "the other" stand for
+the groups that the sentence before lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from stance.actors import Roster
+from stance.text.mentions import Matcher, Mention
+
+__all__ = ["SPEAKER", "Candidate", "Finder", "Place", "Words"]
+
+SPEAKER = "speaker"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TOKEN = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
+_TITLES = _words(
+    "mr mrs ms dr president minister secretary ambassador senator congressman congresswoman representative general "
+    "colonel major brigadier admiral marshal professor prof sir lord baroness dame chancellor premier mullah "
+    "maulana mawlawi envoy spokesman spokeswoman commander deputy"
+)
+_OFFICIAL = _words(
+    "government governments administration state official officials minister ministers ministry president "
+    "presidents presidency prime foreign defence defense interior national security adviser advisers envoy envoys "
+    "ambassador ambassadors diplomat diplomats negotiator negotiators army armies military general generals troops "
+    "forces leader leaders leadership spokesman spokeswoman spokesperson delegation delegations mission embassy "
+    "authorities side policy special deputy chief head of the s secretary cabinet capital commander commanders "
+    "intelligence agency agencies service services office and for in affairs representative senior former vice "
+    "council command"
+)
+_LIST_GAP = re.compile(
+    r"(?:\s|,|;|\band\b|\bor\b|\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|\bwith\b|\bto some extent\b|"
+    r"\bto a lesser extent\b|\bin part\b|\bpartly\b|\balso\b|\bthe\b|\beven\b|\bits ally\b|&)*",
+    re.IGNORECASE,
+)
+_SINGULAR, _PLURAL, _NEUTER = {"he", "she", "his", "her", "him"}, {"they", "their", "them"}, {"it", "its"}
+_FIRST_PERSON = _words("i we our us my ours mine me ourselves myself")
+_GROUPS = re.compile(
+    r"\bthe (?P<first>former|first)\b|\bthe (?P<last>latter|second|last)\b|\bthe (?P<third>third)\b|"
+    r"\b(?:on )?(?P<one>one)(?= (?:side|camp|bloc|group|party|pole|sees|regards|considers|would|wants|calls|speaks|"
+    r"holds|treats|counts|is|has)\b)|\b(?:the|on the) (?P<other>other|others)\b",
+    re.IGNORECASE,
+)
+_PREPOSITIONS = _words("of in for from at on who that with behind around")
+_PLACE = {"in", "over", "on", "inside", "about"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sentence speaks of a candidate: words `start` to `end`; `via` is name, pronoun or anaphor."""
+
+    start: int
+    end: int
+    via: str
+
+
+@dataclass(slots=True)
+class Candidate:
+    """Somebody who may hold a position.
+
+    Attributes
+    ----------
+    name
+        An actor's, a bloc's, ``speaker``, or of others the words of the text.
+    key
+        By what two mentions are the same: the name of an actor or bloc, or the last word in lower case.
+    kind
+        ``speaker``, an actor's kind, ``bloc``, ``noun`` (people without a name) or ``stranger`` (a name not known).
+    here, before
+        Where the sentence, and the one before, speak of it.
+    """
+
+    name: str
+    key: str
+    kind: str
+    here: list[Place] = field(default_factory=list)
+    before: list[Place] = field(default_factory=list)
+
+
+class Words:
+    """The words of a text, and which of them a stretch of characters covers."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.spans = [match.span() for match in _TOKEN.finditer(text)]
+        self.words = [text[a:b] for a, b in self.spans]
+        self.low = [word.lower().replace("’", "'") for word in self.words]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def range_of(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first word that ends after `start`, and the one after the last that starts before `end`."""
+        first = next((i for i, (_, b) in enumerate(self.spans) if b > start), len(self))
+        last = next((i for i, (a, _) in enumerate(self.spans) if a >= end), len(self))
+        return first, max(last, first + 1)
+
+
+class Finder:
+    """Finds the candidates of a sentence.
+
+    Parameters
+    ----------
+    matcher
+        Of the actors and blocs.
+    roster
+        Tells who a speaker is.
+    nouns
+        Words for people without a name that may hold positions ("critics", "capitals"), in lower case.
+    """
+
+    def __init__(self, matcher: Matcher, roster: Roster, nouns: Iterable[str] = ()) -> None:
+        self._matcher, self._roster = matcher, roster
+        self.nouns = frozenset(nouns)
+
+    def find(self, text: Words, context: Words, speaker: str = "") -> list[Candidate]:
+        """Return the candidates, the speaker first, then as they come in the context and the sentence.
+
+        The speaker's own name stands for the speaker.
+        """
+        own = self.actor_of(speaker)
+        first = Candidate(SPEAKER, SPEAKER, SPEAKER)
+        first.here = [Place(i, i + 1, "pronoun") for i, word in enumerate(text.low) if word in _FIRST_PERSON]
+        first.before = [Place(i, i + 1, "pronoun") for i, word in enumerate(context.low) if word in _FIRST_PERSON]
+        found = {SPEAKER: first}
+        if own:
+            found[own] = first
+        self._named(context, found, before=True)
+        earlier = [c for c in found.values() if c is not first]
+        self._named(text, found, before=False)
+        _pronouns(text, found, earlier)
+        self._anaphors(text, context, found)
+        return list({id(c): c for c in found.values()}.values())
+
+    def actor_of(self, name: str) -> str:
+        """Return the actor that a name stands for, or that is named first in it; empty if none."""
+        if not name:
+            return ""
+        return self._roster.find(name) or next((m.name for m in self._matcher.find(name)), "")
+
+    def key_of(self, holder: str) -> tuple[str, str]:
+        """Return kind and key of a holder as annotators write it: "US officials" is the United States."""
+        if holder.strip().lower() == SPEAKER:
+            return SPEAKER, SPEAKER
+        words = Words(holder)
+        mention = max(self._matcher.find(holder), key=lambda m: m.end - m.start, default=None)
+        if mention is not None:
+            a, b = words.range_of(mention.start, mention.end)
+            if all(w in _OFFICIAL or not w[0].isalpha() for w in (*words.low[:a], *words.low[b:])):
+                return mention.kind, mention.name
+        until = next((i for i, w in enumerate(words.low) if i and w in _PREPOSITIONS), len(words))
+        last = [w.removesuffix("'s") for w in words.low[:until] if w[0].isalpha()][-1:]
+        return "noun", last[0] if last else holder.strip().lower()
+
+    # -- details -----------------------------------------------------------------------------------------------------
+
+    def _named(self, text: Words, found: dict[str, Candidate], *, before: bool) -> None:
+        mentions = list(self._matcher.find(text.text))
+        taken: set[int] = set()
+        spans = []
+        for mention in mentions:
+            a, b = text.range_of(mention.start, mention.end)
+            taken.update(range(a, b))
+            if mention.kind == "other":
+                continue
+            noun = self._noun_after(text, b)
+            if noun is None:
+                spans.append((a, b, mention.name, mention.name, mention.kind))
+            else:
+                spans.append((a, noun + 1, " ".join(text.words[a : noun + 1]), text.low[noun], "noun"))
+                taken.update(range(b, noun + 1))
+        spans += self._strangers(text, taken)
+        spans += self._nouns(text, taken)
+        for a, b, name, key, kind in sorted(spans):
+            candidate = found.setdefault(key, Candidate(name, key, kind))
+            (candidate.before if before else candidate.here).append(Place(a, b, "name"))
+
+    def _noun_after(self, text: Words, at: int) -> int | None:
+        """Return where people stand that a name only describes ("Afghan women"), and not its officials."""
+        for i in range(at, min(at + 2, len(text))):
+            word = text.low[i]
+            if word in self.nouns and word not in _OFFICIAL:
+                return i
+            if not word[0].isalpha() or word in _OFFICIAL:
+                return None
+        return None
+
+    def _nouns(self, text: Words, taken: set[int]) -> list[tuple[int, int, str, str, str]]:
+        spans = []
+        for i, word in enumerate(text.low):
+            if word in self.nouns and i not in taken:
+                a = i
+                while a > max(i - 2, 0) and a - 1 not in taken and _describes(text.words[a - 1]):
+                    a -= 1
+                spans.append((a, i + 1, " ".join(text.words[a : i + 1]), word, "noun"))
+        return spans
+
+    def _strangers(self, text: Words, taken: set[int]) -> list[tuple[int, int, str, str, str]]:
+        spans, i = [], 0
+        while i < len(text):
+            j = i
+            while j < len(text) and j not in taken and text.words[j][0].isupper() and text.low[j] not in _TITLES:
+                j += 1
+            titled = i > 0 and text.low[i - 1] in _TITLES
+            name = text.words[i:j]
+            if name and len(name) <= 3 and (titled or (len(name) == 2 and all(len(w) > 2 for w in name))):
+                spans.append((i, j, " ".join(name), text.low[j - 1].removesuffix("'s"), "stranger"))
+                taken.update(range(i, j))
+            i = max(j, i + 1)
+        return spans
+
+    def _anaphors(self, text: Words, context: Words, found: dict[str, Candidate]) -> None:
+        """Give the members of the groups named before a place where the sentence takes them up."""
+        taken_up = list(_GROUPS.finditer(text.text))
+        if not taken_up:
+            return
+        groups = self._groups(context)
+        if len(groups) < 2:
+            groups = self._groups(Words(text.text[: taken_up[0].start()])) or groups
+        if len(groups) == 1 and len(groups[0]) == 2:
+            groups = [[name] for name in groups[0]]
+        if len(groups) < 2:
+            return
+        for match in taken_up:
+            which = 0 if match["first"] or match["one"] else 2 if match["third"] else -1
+            if which >= len(groups):
+                continue
+            a, b = text.range_of(*match.span())
+            for name in groups[which]:
+                if name in found:
+                    found[name].here.append(Place(a, b, "anaphor"))
+
+    def _groups(self, text: Words) -> list[list[str]]:
+        """Return the actors that stand in one list each, without places and what is not a bloc's member."""
+        groups: list[list[str]] = []
+        last: Mention | None = None
+        for mention in self._matcher.find(text.text):
+            a, _ = text.range_of(mention.start, mention.end)
+            if mention.kind in {"group", "other"} or (a > 0 and text.low[a - 1] in _PLACE):
+                continue
+            if last is not None and _LIST_GAP.fullmatch(text.text[last.end : mention.start]):
+                groups[-1].append(mention.name)
+            else:
+                groups.append([mention.name])
+            last = mention
+        return groups
+
+
+def _describes(word: str) -> bool:
+    return word[0].isupper() or word.lower() in {"some", "many", "certain", "several", "other", "most", "few", "these"}
+
+
+def _pronouns(text: Words, found: dict[str, Candidate], earlier: Sequence[Candidate]) -> None:
+    """Give whoever was named last, of the pronoun's kind, a place where the pronoun stands."""
+    named = sorted(
+        (
+            (place.start, c)
+            for c in {id(c): c for c in found.values()}.values()
+            for place in c.here
+            if place.via == "name"
+        ),
+        key=lambda pair: pair[0],
+    )
+    for i, word in enumerate(text.low):
+        kinds = (
+            {"person", "stranger"}
+            if word in _SINGULAR
+            else {"noun", "organisation", "bloc", "group"}
+            if word in _PLURAL
+            else {"state", "organisation", "bloc"}
+            if word in _NEUTER
+            else set()
+        )
+        if not kinds:
+            continue
+        owners = [c for at, c in named if at < i and c.kind in kinds] or [
+            c for c in earlier if c.kind in kinds and c.before
+        ]
+        if owners:
+            owner = owners[-1] if named else max(owners, key=lambda c: c.before[-1].start)
+            owner.here.append(Place(i, i + 1, "pronoun"))

@@ -1,0 +1,286 @@
+"""Learning who holds positions from a corpus's column ``holder``, and measuring how well that is told.
+
+A holder is counted right if sentence, position and actor are: a person in office is the state spoken for, the speaker's
+own country is the speaker, and people without a name ("critics") are one actor, *unnamed*.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stance.codebook import Codebook
+from stance.corpus.files import Corpus
+from stance.model.attribution import Attributor, HolderWeights, gold_holders
+from stance.model.blend import parts_of
+from stance.model.candidates import SPEAKER, Candidate
+from stance.model.scenes import Scene
+
+__all__ = ["UNNAMED", "Examples", "examples_of", "learn_mix", "learn_words", "measure_holders", "nouns_of"]
+
+Floats = NDArray[np.float64]
+Pair = tuple[str, str]
+UNNAMED = "unnamed"
+_LEAST_NOUNS, _LEAST_COUNT = 2, 3
+_STRENGTH = 0.1
+_FOLDS = 5
+_NO_NOUNS = frozenset({"both", "he", "she", "they", "state", "states"})
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Sentences with positions and known holders.
+
+    Attributes
+    ----------
+    rows
+        Which rows of the corpus they are.
+    groups
+        What stays together in folds.
+    scenes
+        With their candidates.
+    positions
+        Of each sentence's label.
+    truth
+        For each sentence whether each candidate holds each position of the codebook, shape (candidates, positions).
+    gold
+        For each sentence its pairs of actor and position, whether or not a candidate is the actor.
+    actors
+        For each sentence the actor that each candidate is.
+    """
+
+    rows: list[int]
+    groups: list[str]
+    scenes: list[Scene]
+    positions: list[list[str]]
+    truth: list[NDArray[np.bool_]]
+    gold: list[set[Pair]]
+    actors: list[list[str]]
+
+
+def nouns_of(corpus: Corpus, attributor: Attributor) -> tuple[str, ...]:
+    """Return the words for people without a name that hold positions at least twice."""
+    book, counts = attributor.codebook, Counter[str]()
+    for holder, label in zip(corpus.columns.get("holder", ()), corpus.labels, strict=False):
+        for name, _ in gold_holders(str(holder or ""), book.positions_of(label)):
+            kind, key = attributor.finder.key_of(name)
+            counts[key] += kind == "noun"
+    return tuple(sorted(w for w, n in counts.items() if n >= _LEAST_NOUNS and w.isalpha() and w not in _NO_NOUNS))
+
+
+def examples_of(corpus: Corpus, attributor: Attributor) -> Examples:
+    """Return the sentences of a corpus that have positions and holders."""
+    holders = corpus.columns.get("holder", ("",) * len(corpus))
+    speakers = corpus.columns.get("speaker", ("",) * len(corpus))
+    dates = corpus.columns.get("date", corpus.columns.get("year", ("",) * len(corpus)))
+    made = Examples([], [], [], [], [], [], [])
+    names = attributor.weights.positions
+    for i, label in enumerate(corpus.labels):
+        positions = [p for p in names if p in attributor.codebook.positions_of(label)]
+        pairs = gold_holders(str(holders[i] or ""), positions)
+        if not pairs:
+            continue
+        speaker = str(speakers[i] or "")
+        scene = attributor.scene(corpus.texts[i], corpus.contexts[i], speaker)
+        who = _resolver(attributor, speaker, dates[i])
+        exact = {(who(*attributor.finder.key_of(name)), position) for name, position in pairs}
+        keys = [who(c.kind, c.key) for c in scene.candidates]
+        made.rows.append(i)
+        made.groups.append(corpus.groups[i])
+        made.scenes.append(scene)
+        made.positions.append(positions)
+        made.truth.append(np.array([[(key, p) in exact for p in names] for key in keys]))
+        made.gold.append({(_actor(key), position) for key, position in exact})
+        made.actors.append([_actor(key) for key in keys])
+    return made
+
+
+def _resolver(attributor: Attributor, speaker: str, date: Any) -> Callable[[str, str], str]:
+    """Return who somebody is: the speaker's own actor is the speaker, a person in office the state."""
+    own, roster = attributor.finder.actor_of(speaker), attributor.codebook.roster
+
+    def who(kind: str, key: str) -> str:
+        if kind == SPEAKER:
+            return SPEAKER
+        if kind in {"noun", "stranger"}:
+            return f"{UNNAMED} {key}"
+        found = roster.speaks_for(key, date)
+        return SPEAKER if own and found == own else found
+
+    return who
+
+
+def _actor(key: str) -> str:
+    return UNNAMED if key.startswith(f"{UNNAMED} ") else key
+
+
+# -- learning --------------------------------------------------------------------------------------------------------
+
+
+def learn_words(examples: Examples, weights: HolderWeights, seed: int = 0) -> tuple[HolderWeights, list[Floats]]:
+    """Fit the weights of features, and choose the threshold out of fold.
+
+    Returns
+    -------
+    tuple
+        The weights, and each candidate's log-odds out of fold, shape (candidates, positions) for each sentence.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    names = weights.positions
+    flat = [
+        (k, c, names.index(position), scene.features(candidate, position, len(positions)))
+        for k, (scene, positions) in enumerate(zip(examples.scenes, examples.positions, strict=True))
+        for c, candidate in enumerate(scene.candidates)
+        for position in positions
+    ]
+    truth = np.array([examples.truth[k][c, p] for k, c, p, _ in flat])
+    vectorizer = CountVectorizer(analyzer=sorted, binary=True, min_df=_LEAST_COUNT)
+    matrix = vectorizer.fit_transform([features for *_, features in flat])
+    part = parts_of(examples.groups, _FOLDS, seed)
+    fold = np.array([part[k] for k, *_ in flat])
+    odds = np.empty(len(flat))
+    for f in range(_FOLDS):
+        model = LogisticRegression(C=_STRENGTH, max_iter=2000).fit(matrix[fold != f], truth[fold != f])
+        odds[fold == f] = model.decision_function(matrix[fold == f])
+    out = [np.full((len(scene.candidates), len(names)), -np.inf) for scene in examples.scenes]
+    for (k, c, p, _), value in zip(flat, odds, strict=True):
+        out[k][c, p] = value
+    model = LogisticRegression(C=_STRENGTH, max_iter=2000).fit(matrix, truth)
+    words = dict(zip(vectorizer.get_feature_names_out(), model.coef_[0].round(5).tolist(), strict=True))
+    words = {"": round(float(model.intercept_[0]), 5), **{str(name): w for name, w in words.items() if w}}
+    return replace(weights, words=words, threshold=_threshold(examples, out, names)), out
+
+
+def learn_mix(
+    examples: Examples, weights: HolderWeights, of_words: Sequence[Floats], of_encoder: Sequence[Floats], seed: int = 0
+) -> HolderWeights:
+    """Weigh words and encoder against each other, on sentences that neither has seen; choose the threshold there."""
+    from sklearn.linear_model import LogisticRegression
+
+    mix = []
+    for speaker in (False, True):
+        xs, ys = [], []
+        for k, scene in enumerate(examples.scenes):
+            for c, candidate in enumerate(scene.candidates):
+                if (candidate.kind == SPEAKER) is speaker:
+                    asked = [weights.positions.index(p) for p in examples.positions[k]]
+                    xs += [[of_words[k][c, p], of_encoder[k][c, p]] for p in asked]
+                    ys += [bool(examples.truth[k][c, p]) for p in asked]
+        model = LogisticRegression(C=1.0, max_iter=1000).fit(np.array(xs), np.array(ys))
+        mix.append([*model.coef_[0], model.intercept_[0]])
+    found = replace(weights, mix=np.array(mix).round(6))
+    mixed = [
+        found.mix[[int(c.kind == SPEAKER) for c in scene.candidates]][:, :1] * words
+        + found.mix[[int(c.kind == SPEAKER) for c in scene.candidates]][:, 1:2] * theirs
+        + found.mix[[int(c.kind == SPEAKER) for c in scene.candidates]][:, 2:]
+        for scene, words, theirs in zip(examples.scenes, of_words, of_encoder, strict=True)
+    ]
+    return replace(found, threshold=_threshold(examples, mixed, weights.positions))
+
+
+def _threshold(examples: Examples, odds: Sequence[Floats], names: Sequence[str]) -> float:
+    grid = np.arange(0.3, 0.81, 0.02)
+    scores = [_micro_f1(examples.gold, _said(examples, odds, names, float(t))) for t in grid]
+    near = grid[np.array(scores) >= max(scores) - 0.001]
+    return round(float(np.median(near)), 2)
+
+
+def _said(examples: Examples, odds: Sequence[Floats], names: Sequence[str], threshold: float) -> list[set[Pair]]:
+    """Return the pairs of actor and position that log-odds and a threshold say."""
+    cut = np.log(threshold / (1 - threshold))
+    found = []
+    for k, table in enumerate(odds):
+        said = set()
+        for position in examples.positions[k]:
+            column = table[:, names.index(position)]
+            best = int(np.argmax(column))
+            said |= {(examples.actors[k][c], position) for c in range(len(column)) if c == best or column[c] >= cut}
+        found.append(said)
+    return found
+
+
+# -- measuring -------------------------------------------------------------------------------------------------------
+
+
+def measure_holders(
+    examples: Examples, attributor: Attributor, documents: Sequence[str], *, draws: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Measure micro-F1 over (sentence, actor, position), given the right label, with intervals by document.
+
+    Beside it stand two baselines: always the speaker, and the actor who is named nearest to the target.
+    """
+    names = attributor.weights.positions
+    odds = attributor.log_odds(examples.scenes, examples.positions)
+    said = {
+        "holders": _said(examples, odds, names, attributor.weights.threshold),
+        "always speaker": [{(SPEAKER, p) for p in positions} for positions in examples.positions],
+        "nearest actor": [_nearest(examples, k) for k in range(len(examples.rows))],
+    }
+    of = [documents[row] for row in examples.rows]
+    return {
+        "n": len(examples.rows),
+        "n_documents": len(set(of)),
+        "reachable": _share_reachable(examples),
+        **{name: _with_interval(examples.gold, pairs, of, draws, seed) for name, pairs in said.items()},
+    }
+
+
+def _nearest(examples: Examples, k: int) -> set[Pair]:
+    scene = examples.scenes[k]
+    named: list[tuple[int, int, Candidate]] = [
+        (scene.distance_to_target(place.start), c, candidate)
+        for c, candidate in enumerate(scene.candidates)
+        if candidate.kind not in {SPEAKER, "noun", "stranger"}
+        for place in candidate.here
+    ]
+    who = examples.actors[k][min(named)[1]] if named else SPEAKER
+    return {(who, p) for p in examples.positions[k]}
+
+
+def _counts(gold: Sequence[set[Pair]], said: Sequence[set[Pair]]) -> NDArray[np.int64]:
+    return np.array([[len(g & s), len(g), len(s)] for g, s in zip(gold, said, strict=True)]).reshape(-1, 3)
+
+
+def _micro_f1(gold: Sequence[set[Pair]], said: Sequence[set[Pair]]) -> float:
+    right, wanted, given = _counts(gold, said).sum(axis=0)
+    return float(2 * right / max(wanted + given, 1))
+
+
+def _with_interval(
+    gold: Sequence[set[Pair]], said: Sequence[set[Pair]], documents: Sequence[str], draws: int, seed: int
+) -> dict[str, float]:
+    """Return micro precision, recall and F1 with the 95 % interval of a bootstrap over documents."""
+    counts = _counts(gold, said)
+    index = {d: n for n, d in enumerate(dict.fromkeys(documents))}
+    per = np.zeros((len(index), 3))
+    np.add.at(per, [index[d] for d in documents], counts)
+    drawn = np.random.default_rng(seed).multinomial(len(per), np.full(len(per), 1 / len(per)), size=draws) @ per
+    f1 = 2 * drawn[:, 0] / np.maximum(drawn[:, 1] + drawn[:, 2], 1)
+    right, wanted, given = per.sum(axis=0)
+    low, high = np.percentile(f1, [2.5, 97.5])
+    return {
+        "precision": round(float(right / max(given, 1)), 4),
+        "recall": round(float(right / max(wanted, 1)), 4),
+        "f1": round(float(2 * right / max(wanted + given, 1)), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
+
+
+def _share_reachable(examples: Examples) -> float:
+    pairs = [
+        (actor in actors) for gold, actors in zip(examples.gold, examples.actors, strict=True) for actor, _ in gold
+    ]
+    return round(float(np.mean(pairs)), 4) if pairs else 0.0
+
+
+def counts_of(examples: Examples) -> Mapping[str, int]:
+    """Return how many sentences and pairs there are."""
+    return {"sentences": len(examples.rows), "holders": sum(map(len, examples.gold))}
