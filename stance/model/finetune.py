@@ -26,6 +26,7 @@ from stance.model.blend import blended, folds_of, part_of, parts_of, truth_of
 from stance.model.classifier import StanceClassifier
 from stance.model.encoder import Encoder, marks_of, sha256_of
 from stance.model.export import export, quantize
+from stance.model.holders import examples_of, placed, unlearned
 from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
 from stance.model.training import (
     codebook_for,
@@ -152,7 +153,9 @@ def finetune(
         known.texts, known.labels, contexts=known.contexts, groups=known.groups
     )
     target = ngrams.scorer_.features.target
-    rows = Rows(known.texts, known.contexts, truth_of(known, ngrams.scorer_))
+    attributor = unlearned(book, known)
+    examples = examples_of(known, attributor)
+    rows = Rows(known.texts, known.contexts, truth_of(known, ngrams.scorer_), *placed(examples, len(known)))
     stages = _Stages(recipe, folders, target, work, seed, progress)
     rows = stages.taught(rows, known.groups, _unseen(unlabelled, kept, held_out))
     network = stages.trained("student" if recipe.teacher else "encoder", "base", rows, recipe.plan, recipe.layers)
@@ -250,7 +253,14 @@ class _Stages:
             others += predict_network(teacher, *unlabelled, self.target) / self.recipe.parts
         share = self.recipe.teaching
         truth = np.concatenate([share * said + (1 - share) * rows.truth, _sigmoid(others)])
-        return Rows([*rows.texts, *unlabelled[0]], [*rows.contexts, *unlabelled[1]], truth)
+        more = len(unlabelled[0])
+        return Rows(
+            [*rows.texts, *unlabelled[0]],
+            [*rows.contexts, *unlabelled[1]],
+            truth,
+            [*rows.spans, *([()] * more)],
+            [*rows.holders, *([None] * more)],
+        )
 
 
 # -- details ---------------------------------------------------------------------------------------------------------

@@ -19,9 +19,20 @@ from stance.corpus.files import Corpus
 from stance.model.attribution import Attributor, HolderWeights, gold_holders
 from stance.model.blend import parts_of
 from stance.model.candidates import SPEAKER, Candidate
+from stance.model.encoder import Span
 from stance.model.scenes import Scene
 
-__all__ = ["UNNAMED", "Examples", "examples_of", "learn_mix", "learn_words", "measure_holders", "nouns_of"]
+__all__ = [
+    "UNNAMED",
+    "Examples",
+    "examples_of",
+    "learn_mix",
+    "learn_words",
+    "measure_holders",
+    "nouns_of",
+    "placed",
+    "unlearned",
+]
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -117,6 +128,22 @@ def _resolver(attributor: Attributor, speaker: str, date: Any) -> Callable[[str,
 
 def _actor(key: str) -> str:
     return UNNAMED if key.startswith(f"{UNNAMED} ") else key
+
+
+def unlearned(codebook: Codebook, corpus: Corpus) -> Attributor:
+    """Return an attributor that knows which candidates there are, and nothing of who holds what."""
+    nothing = HolderWeights(codebook.position_names, {})
+    nouns = nouns_of(corpus, Attributor(codebook, nothing))
+    return Attributor(codebook, replace(nothing, nouns=nouns))
+
+
+def placed(examples: Examples, n: int) -> tuple[list[list[Span]], list[Floats | None]]:
+    """Return for each of a corpus's `n` rows where its candidates stand, and what they hold; see `network.Rows`."""
+    spans: list[list[Span]] = [[] for _ in range(n)]
+    holders: list[Floats | None] = [None] * n
+    for row, scene, truth in zip(examples.rows, examples.scenes, examples.truth, strict=True):
+        spans[row], holders[row] = scene.spans(), truth.astype(float)
+    return spans, holders
 
 
 # -- learning --------------------------------------------------------------------------------------------------------
