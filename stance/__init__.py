@@ -23,7 +23,7 @@ _HOME = {
     "load_model": "stance.model.artifact",
     "read_corpus": "stance.corpus.files",
     "read_documents": "stance.text.readers",
-    "save_model": "stance.model.artifact",
+    "save_model": "stance.model.saving",
     "split_sentences": "stance.text.sentences",
     "train": "stance.model.training",
 }
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from stance.errors import StanceError as StanceError
     from stance.model.artifact import StanceModel as StanceModel
     from stance.model.artifact import load_model as load_model
-    from stance.model.artifact import save_model as save_model
     from stance.model.classifier import StanceClassifier as StanceClassifier
+    from stance.model.saving import save_model as save_model
     from stance.model.training import train as train
     from stance.text.readers import read_documents as read_documents
     from stance.text.sentences import split_sentences as split_sentences

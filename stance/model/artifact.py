@@ -8,10 +8,7 @@ are one ``.npz``, read by `stance.model.stored`; the encoder, if there is one, i
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,22 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from stance.codebook import Codebook, parse_codebook
+from stance.codebook import Codebook, load_codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
+from stance.model.attribution import Attributor, HolderWeights
 from stance.model.baselines import Baselines
-from stance.model.card import render_card
-from stance.model.encoder import Encoder, EncoderSpec, sha256_of
+from stance.model.encoder import Encoder, sha256_of
 from stance.model.pickled import read_pickle
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
-from stance.model.stored import LARGEST, read_scorer, write_scorer
+from stance.model.stored import LARGEST, read_holders, read_scorer
+from stance.model.tokens import EncoderSpec
 from stance.shipped import DEFAULT_MODEL, shipped
 
-__all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "save_model", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "shipped_models"]
 
 SCHEMA = 1
 _MAX_JSON = 64 * 2**20
-_NETWORK, _TOKENIZER = "encoder.onnx", "tokenizer.json"
-_FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json")
+NETWORK, TOKENIZER, HOLDERS = "encoder.onnx", "tokenizer.json", "holders.json"
+FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json|holders\.json")
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,8 @@ class StanceModel:
         What the card says: training data, seed, versions, metrics.
     fingerprint
         Sha256 of ``model.json``, which holds those of the other files; empty until the model is saved.
+    holders
+        What has been learned about who holds positions; None if nothing.
     """
 
     name: str
@@ -60,6 +60,7 @@ class StanceModel:
     baselines: Mapping[str, Baselines]
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    holders: HolderWeights | None = None
 
     @property
     def codebook(self) -> Codebook:
@@ -128,6 +129,20 @@ class StanceModel:
                 labels[i] = label
         return Prediction(labels, positions, label_proba, confidence)
 
+    def attributor(self, codebook: Codebook | None = None) -> Attributor | None:
+        """Return what says who holds the positions of sentences; None if the model has learned nothing about it.
+
+        Parameters
+        ----------
+        codebook
+            Whose actors and blocs are looked for; by default the shipped one's.
+        """
+        if self.holders is None:
+            return None
+        known = load_codebook() if codebook is None else codebook
+        book = replace(self.codebook, actors=known.actors, blocs=known.blocs)
+        return Attributor(book, self.holders, self.encoder)
+
     def check_targets(self, targets: Sequence[str]) -> None:
         """Raise `DataError` for the first target that the model does not know; one without a name fits any."""
         known = {*self.scorers, *([""] if len(self.scorers) == 1 else [])}
@@ -165,112 +180,6 @@ class StanceModel:
 def shipped_models() -> tuple[str, ...]:
     """Return the names of the shipped models."""
     return tuple(sorted(p.parent.name for p in shipped("models").glob("*/model.json")))
-
-
-# -- saving ----------------------------------------------------------------------------------------------------------
-
-
-def save_model(model: StanceModel, path: str | Path, *, force: bool = False) -> StanceModel:
-    """Write a model and its card to a folder, all of it or nothing.
-
-    Parameters
-    ----------
-    path
-        The folder; it must not exist unless `force`, which replaces a folder only if it holds a model.
-
-    Returns
-    -------
-    StanceModel
-        The model as it stands on disk, with its fingerprint.
-
-    Raises
-    ------
-    ArtifactError
-        If the folder exists, or is no model's.
-    """
-    path = Path(path).resolve()
-    check_writable(path, force=force)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
-            _write(model, made)
-            made.chmod(0o755)
-            _put_in_place(made, path)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from error
-    scorers = model.scorers
-    if model.encoder is not None:  # its files are the saved ones from now on
-        own = Encoder(model.encoder.spec, path / _NETWORK, path / _TOKENIZER, model.encoder.sha256)
-        scorers = {target: replace(scorer, encoder=own) for target, scorer in scorers.items()}
-    return replace(model, name=path.name, scorers=scorers, fingerprint=sha256_of(path / "model.json"))
-
-
-def _put_in_place(made: Path, path: Path) -> None:
-    """Rename a finished folder; a model that was there goes only after the new one stands."""
-    if not path.exists():
-        made.rename(path)
-        return
-    old = made.with_name(f"{made.name}.old")
-    path.rename(old)
-    try:
-        made.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old)
-
-
-def check_writable(path: Path, *, force: bool) -> None:
-    """Raise `ArtifactError` if a model cannot be saved there; called before training starts, too."""
-    if path.exists() and not force:
-        raise ArtifactError(f"{path} exists; choose another name or replace it with --force")
-    if path.exists() and not (path / "model.json").is_file():
-        raise ArtifactError(f"{path} exists and is no model; it is not replaced, choose another name")
-    if path.exists() and (others := sorted(p.name for p in path.iterdir() if not _FILES.fullmatch(p.name))):
-        raise ArtifactError(f"{path} holds more than a model, such as {others[0]!r}; it is not replaced")
-    parent = next(p for p in path.absolute().parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ArtifactError(f"{path}: cannot write to {parent}")
-
-
-def _write(model: StanceModel, folder: Path) -> None:
-    targets = []
-    for i, (name, scorer) in enumerate(model.scorers.items()):
-        file = f"classifier-{i}.npz"
-        settings = write_scorer(scorer, folder / file)
-        targets.append(
-            {
-                "target": name,
-                "file": file,
-                "sha256": sha256_of(folder / file),
-                **settings,
-                "baselines": model.baselines[name].as_dict(),
-            }
-        )
-    encoder = model.encoder
-    if encoder is not None:
-        (folder / _NETWORK).write_bytes(encoder.content(encoder.network))
-        (folder / _TOKENIZER).write_bytes(encoder.content(encoder.tokenizer))
-    card = render_card(model)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    data = {
-        "schema": SCHEMA,
-        "about": dict(model.about),
-        "codebook": parse_codebook(model.codebook.without_actors().as_dict()).as_dict(),
-        "codebook_fingerprint": model.codebook.without_actors().fingerprint,
-        "targets": targets,
-        "files": {
-            file: sha256_of(folder / file) for file in ("README.md", _NETWORK, _TOKENIZER) if (folder / file).exists()
-        },
-    }
-    if encoder is not None:
-        data["encoder"] = encoder.spec.as_dict()
-    (folder / "model.json").write_text(
-        json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
 
 
 # -- loading ---------------------------------------------------------------------------------------------------------
@@ -321,8 +230,8 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
         _verified(folder, file, sha256)
     encoder = None
     if "encoder" in data:
-        network, tokenizer = (_verified(folder, file, data["files"][file]) for file in (_NETWORK, _TOKENIZER))
-        sha256 = data["files"][_NETWORK], data["files"][_TOKENIZER]
+        network, tokenizer = (_verified(folder, file, data["files"][file]) for file in (NETWORK, TOKENIZER))
+        sha256 = data["files"][NETWORK], data["files"][TOKENIZER]
         encoder = Encoder(EncoderSpec.from_dict(data["encoder"]), network, tokenizer, sha256)
     scorers, baselines = {}, {}
     for settings in data["targets"]:
@@ -335,7 +244,8 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
             raise ValueError("baselines must name each position")
     if not scorers or not isinstance(data["about"], dict):
         raise ValueError("it has no classifier" if not scorers else "'about' is no table")
-    return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"))
+    holders = read_holders(folder / HOLDERS, encoder) if HOLDERS in data["files"] else None
+    return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"), holders)
 
 
 def _of_classifiers(path: Path) -> StanceModel:
@@ -376,7 +286,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
 
 def _verified(folder: Path, file: str, sha256: str) -> Path:
     """Return the path of a file of the model, after comparing its sha256."""
-    if not isinstance(file, str) or not _FILES.fullmatch(file):
+    if not isinstance(file, str) or not FILES.fullmatch(file):
         raise ArtifactError(
             f"{folder / 'model.json'}: file name {file!r} is none of a model's, or leads out of its folder"
         )

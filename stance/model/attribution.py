@@ -58,7 +58,7 @@ class HolderWeights:
         Of the encoder's head, shapes (dimension, 2 n_positions) and (2 n_positions,): the first half for candidates by
         what the encoder makes of their words, the second for the speaker. Empty without an encoder.
     mix
-        Shape (2, 3): how much the log-odds of words and encoder count, and an intercept; for candidates, for the speaker.
+        Shape (2, 3): how much the log-odds of words and encoder count, and an intercept; candidates, then speaker.
     about
         What was measured.
     """
@@ -76,6 +76,11 @@ class HolderWeights:
     def of_encoder(self) -> bool:
         """Whether an encoder's vectors are needed."""
         return bool(self.coef.size)
+
+    def mixed(self, scene: Scene, words: Floats, theirs: Floats) -> Floats:
+        """Weigh the log-odds of words and encoder against each other, both of shape (candidates, positions)."""
+        mix = self.mix[[int(candidate.kind == SPEAKER) for candidate in scene.candidates]]
+        return np.asarray(mix[:, :1] * words + mix[:, 1:2] * theirs + mix[:, 2:])
 
     def without_encoder(self) -> HolderWeights:
         """Return what is left without an encoder."""
@@ -139,8 +144,9 @@ class Attributor:
         odds = self.log_odds(scenes, [self._positions_of(labels[i]) for i in asked])
         found: list[list[Holder]] = [[] for _ in texts]
         for i, scene, table in zip(asked, scenes, odds, strict=True):
-            for position in self._positions_of(labels[i]):
-                found[i] += self._chosen(scene, position, table[:, self.weights.positions.index(position)])
+            for k, position in enumerate(self.codebook.position_names):
+                if position in self._positions_of(labels[i]):
+                    found[i] += self._chosen(scene, position, table[:, k])
         return found
 
     def scene(self, text: str, context: str, speaker: str) -> Scene:
@@ -150,47 +156,42 @@ class Attributor:
     def log_odds(self, scenes: Sequence[Scene], positions: Sequence[Sequence[str]]) -> list[Floats]:
         """Return for each sentence the log-odds that each candidate holds each position, shape (candidates, positions).
 
-        Positions that are not asked for are -inf.
+        Columns are the codebook's positions; those that are not asked for are -inf.
         """
-        of_words = [self._of_words(scene, wanted) for scene, wanted in zip(scenes, positions, strict=True)]
-        return self.mixed(scenes, of_words, self.of_encoder(scenes) if self.weights.of_encoder else None)
-
-    def mixed(
-        self, scenes: Sequence[Scene], of_words: Sequence[Floats], of_encoder: Sequence[Floats] | None
-    ) -> list[Floats]:
-        """Weigh the log-odds of words and encoder against each other."""
-        made = []
-        for k, (scene, words) in enumerate(zip(scenes, of_words, strict=True)):
-            mix = self.weights.mix[[int(c.kind == SPEAKER) for c in scene.candidates]]
-            theirs = of_encoder[k] if of_encoder is not None else np.zeros_like(words)
-            made.append(mix[:, :1] * words + mix[:, 1:2] * theirs + mix[:, 2:])
-        return made
+        words = [self.of_words(scene, wanted) for scene, wanted in zip(scenes, positions, strict=True)]
+        theirs = self.of_encoder(scenes) if self.weights.of_encoder else [np.zeros_like(table) for table in words]
+        return [self.weights.mixed(*each) for each in zip(scenes, words, theirs, strict=True)]
 
     def of_encoder(self, scenes: Sequence[Scene]) -> list[Floats]:
-        """Return the encoder's log-odds, shape (candidates, positions) for each sentence."""
+        """Return the encoder's log-odds, shape (candidates, positions) for each sentence.
+
+        For a position that it has not learned they are the highest of those it has: that the candidate holds any.
+        """
         if self._encoder is None:
             raise ArtifactError("there is no encoder")
         target = self.codebook.targets[0] if len(self.codebook.targets) == 1 else None
         vectors = self._encoder.embed_places(
             [s.text.text for s in scenes], [s.context.text for s in scenes], [s.spans() for s in scenes], target
         )
-        n = len(self.weights.positions)
+        n, names = len(self.weights.positions), self.codebook.position_names
+        known = [self.weights.positions.index(p) if p in self.weights.positions else -1 for p in names]
         made = []
-        for scene, found in zip(scenes, vectors, strict=True):
+        for found in vectors:
             scores = found @ self.weights.coef + self.weights.intercept
-            speaker = np.array([c.kind == SPEAKER for c in scene.candidates])
             # the speaker comes first, and is read at the whole sentence
-            made.append(np.where(speaker[:, None], scores[:, n:], scores[:, :n]))
+            own = np.concatenate([scores[:1, n:], scores[1:, :n]])
+            made.append(np.stack([own[:, k] if k >= 0 else own.max(axis=1) for k in known], axis=1))
         return made
 
-    def _of_words(self, scene: Scene, wanted: Sequence[str]) -> Floats:
-        weights, positions = self.weights.words, self.weights.positions
-        made = np.full((len(scene.candidates), len(positions)), -np.inf)
+    def of_words(self, scene: Scene, wanted: Sequence[str]) -> Floats:
+        """Return the log-odds by the words around, shape (candidates, positions)."""
+        weights, names = self.weights.words, self.codebook.position_names
+        made = np.full((len(scene.candidates), len(names)), -np.inf)
         for k, candidate in enumerate(scene.candidates):
             for position in wanted:
                 features = scene.features(candidate, position, len(wanted))
                 total = weights.get("", 0.0) + math.fsum(weights.get(name, 0.0) for name in features)
-                made[k, positions.index(position)] = total
+                made[k, names.index(position)] = total
         return made
 
     def _chosen(self, scene: Scene, position: str, odds: Floats) -> list[Holder]:
@@ -205,7 +206,7 @@ class Attributor:
 
     def _positions_of(self, label: str) -> list[str]:
         held = self.codebook.positions_of(label)
-        return [p for p in self.weights.positions if p in held]
+        return [p for p in self.codebook.position_names if p in held]
 
 
 def gold_holders(holder: str, positions: Iterable[str]) -> list[tuple[str, str]]:

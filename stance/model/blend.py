@@ -15,6 +15,7 @@ from stance.codebook import Codebook
 from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.calibration import Abstention
+from stance.model.confusion import confusion_of
 from stance.model.encoder import Encoder
 from stance.model.heads import decided, nested
 from stance.model.metrics import measure
@@ -64,8 +65,8 @@ def folds_of(kept: Corpus, book: Codebook, seed: int) -> Folds:
 
 def blended(
     ngrams: Scorer, encoder: Encoder, head: tuple[Floats, Floats], theirs: Floats, kept: Corpus, folds: Folds
-) -> tuple[Scorer, dict[str, Any]]:
-    """Return the classifier of n-grams and encoder, and its figures on the kept documents, out of fold.
+) -> tuple[Scorer, dict[str, Any], dict[str, Any]]:
+    """Return the classifier of n-grams and encoder, its figures on the kept documents, out of fold, and how it erred.
 
     The score of a position is a weighted sum of the log-odds of n-grams and encoder; the weights are a logistic
     regression of the two (stacking; Wolpert 1992).
@@ -111,4 +112,5 @@ def blended(
     )
     canonical = list(map(ngrams.codebook.canonical, kept.labels))
     figures = measure(ngrams.codebook, canonical, said, ngrams.labels, kept.documents)
-    return scorer, {**figures, "weight_of_ngrams": a.tolist(), "weight_of_encoder": b.tolist()}
+    confusion = confusion_of(canonical, said.labels, ngrams.labels, kept.documents)
+    return scorer, {**figures, "weight_of_ngrams": a.tolist(), "weight_of_encoder": b.tolist()}, confusion

@@ -22,16 +22,16 @@ from stance.codebook import Codebook, Target
 from stance.corpus.files import Corpus
 from stance.errors import ArtifactError, DataError
 from stance.model.artifact import StanceModel
+from stance.model.attribution import Attributor, HolderWeights
 from stance.model.blend import blended, folds_of, part_of, parts_of, truth_of
 from stance.model.classifier import StanceClassifier
 from stance.model.encoder import Encoder, marks_of, sha256_of
 from stance.model.export import export, quantize
-from stance.model.holders import examples_of, placed, unlearned
+from stance.model.holders import FEWEST, Examples, examples_of, learn_mix, learn_words, measured, placed, unlearned
 from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
 from stance.model.training import (
     codebook_for,
     facts_of,
-    figure_lines,
     held_out_figures,
     refuse_strange,
     refuse_too_few,
@@ -39,7 +39,7 @@ from stance.model.training import (
 )
 from stance.model.weights import base_folder, network_name
 
-__all__ = ["Recipe", "finetune", "kept_for_calibration", "render_finetuning", "sentences_for_teaching"]
+__all__ = ["Recipe", "finetune", "kept_for_calibration", "sentences_for_teaching"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int, float], None]
@@ -149,7 +149,7 @@ def finetune(
     refuse_too_few(known, target_name, book)
     folds = folds_of(kept, book, seed)
     folders = _prepared(work, recipe)
-    ngrams = StanceClassifier(codebook=book, target=target_name, seed=seed, n_jobs=jobs).fit(
+    ngrams = StanceClassifier(codebook=book.without_actors(), target=target_name, seed=seed, n_jobs=jobs).fit(
         known.texts, known.labels, contexts=known.contexts, groups=known.groups
     )
     target = ngrams.scorer_.features.target
@@ -163,34 +163,20 @@ def finetune(
     head = network.head_of_vectors()
     theirs = encoder.embed(kept.texts, kept.contexts, target) @ head[0] + head[1]
     agreement = _agreement(network, encoder, theirs, kept, truth_of(kept, ngrams.scorer_) > 0, target)
-    scorer, figures = blended(ngrams.scorer_, encoder, head, theirs, kept, folds)
-    model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_})
+    scorer, figures, confusion = blended(ngrams.scorer_, encoder, head, theirs, kept, folds)
+    holders, of_holders = _holders(attributor, examples, network, encoder, kept, held_out, seed)
+    model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_}, holders=holders)
     about = {
         **facts_of(training, seed),
         "targets": [{"target": target_name, "n": len(known), "chosen": ngrams.chosen_}],
         "encoder": _facts(recipe, folders, known, len(rows.texts) - len(known), agreement),
         "calibration_documents": figures,
         "cross_validation": None,
+        "confusion": confusion,
+        "holders": of_holders,
         "held_out": held_out_figures(model, held_out),
     }
     return replace(model, about=about)
-
-
-def render_finetuning(model: StanceModel) -> str:
-    """Return what such a training is to print: the encoder, its 8-bit form, and the figures."""
-    about = model.about
-    encoder, quantised = about["encoder"], about["encoder"]["quantised"]
-    lines = [
-        f"encoder from {encoder['base']}, trained on {encoder['sentences']} sentences of {encoder['documents']} "
-        "documents",
-        f"  in 8 bits {quantised['megabytes']:.1f} MB; decisions as in 32 bits: {quantised['same_decisions']:.2%}; "
-        f"largest change of a probability: {quantised['largest_change_of_probability']:.4f}; "
-        f"macro-F1 {quantised['macro_f1_8']:.4f}, in 32 bits {quantised['macro_f1_32']:.4f}",
-    ]
-    for key, title in (("calibration_documents", "kept for calibration, out of fold"), ("held_out", "held out")):
-        if about[key]:
-            lines += ["", f"{title} ({about[key]['n']} sentences)", *figure_lines(about[key])]
-    return "\n".join(lines)
 
 
 def kept_for_calibration(training: Corpus, share: float, seed: int = 0) -> tuple[Corpus, Corpus]:
@@ -274,6 +260,29 @@ def _prepared(work: Path, recipe: Recipe) -> dict[str, Path]:
         raise ArtifactError(f"{work}: no folder for checkpoints can be made there: {error.strerror}") from error
     wanted = {"base": recipe.base, **({"teacher": recipe.teacher} if recipe.teacher else {})}
     return {key: base_folder(name, work) for key, name in wanted.items()}
+
+
+def _holders(
+    attributor: Attributor,
+    examples: Examples,
+    network: Network,
+    encoder: Encoder,
+    kept: Corpus,
+    held_out: Corpus | None,
+    seed: int,
+) -> tuple[HolderWeights | None, dict[str, Any]]:
+    """Learn holders by words, weighed against the encoder's head on the kept documents; None if few are known."""
+    if len(examples.rows) < FEWEST:
+        return None, {}
+    weights, _ = learn_words(examples, attributor.weights, seed)
+    coef, intercept = network.head_of_holders()
+    weights = replace(weights, coef=coef.round(6), intercept=intercept.round(6))
+    both = Attributor(attributor.codebook, weights, encoder)
+    new = examples_of(kept, both)
+    words = [both.of_words(scene, wanted) for scene, wanted in zip(new.scenes, new.positions, strict=True)]
+    weights = learn_mix(new, weights, words, both.of_encoder(new.scenes))
+    facts = {"n": len(examples.rows), "held_out": measured(Attributor(attributor.codebook, weights, encoder), held_out)}
+    return weights, facts
 
 
 def _versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ own country is the speaker, and people without a name ("critics") are one actor,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +19,11 @@ from stance.corpus.files import Corpus
 from stance.model.attribution import Attributor, HolderWeights, gold_holders
 from stance.model.blend import parts_of
 from stance.model.candidates import SPEAKER, Candidate
-from stance.model.encoder import Span
 from stance.model.scenes import Scene
+from stance.model.tokens import Span
 
 __all__ = [
+    "FEWEST",
     "UNNAMED",
     "Examples",
     "examples_of",
@@ -40,6 +41,7 @@ UNNAMED = "unnamed"
 _LEAST_NOUNS, _LEAST_COUNT = 2, 3
 _STRENGTH = 0.1
 _FOLDS = 5
+FEWEST = 100
 _NO_NOUNS = frozenset({"both", "he", "she", "they", "state", "states"})
 
 
@@ -90,7 +92,7 @@ def examples_of(corpus: Corpus, attributor: Attributor) -> Examples:
     speakers = corpus.columns.get("speaker", ("",) * len(corpus))
     dates = corpus.columns.get("date", corpus.columns.get("year", ("",) * len(corpus)))
     made = Examples([], [], [], [], [], [], [])
-    names = attributor.weights.positions
+    names = attributor.codebook.position_names
     for i, label in enumerate(corpus.labels):
         positions = [p for p in names if p in attributor.codebook.positions_of(label)]
         pairs = gold_holders(str(holders[i] or ""), positions)
@@ -146,6 +148,32 @@ def placed(examples: Examples, n: int) -> tuple[list[list[Span]], list[Floats | 
     return spans, holders
 
 
+def learned(
+    training: Corpus, codebook: Codebook, held_out: Corpus | None, seed: int = 0
+) -> tuple[HolderWeights | None, dict[str, Any]]:
+    """Learn holders by the words around from a corpus, and measure that on documents that are held out.
+
+    Returns
+    -------
+    tuple
+        The weights and what a card says of them; None and nothing if fewer than 100 sentences have holders.
+    """
+    attributor = unlearned(codebook, training)
+    examples = examples_of(training, attributor)
+    if len(examples.rows) < FEWEST or len(set(examples.groups)) < _FOLDS:
+        return None, {}
+    weights, _ = learn_words(examples, attributor.weights, seed)
+    return weights, {"n": len(examples.rows), "held_out": measured(Attributor(codebook, weights), held_out)}
+
+
+def measured(attributor: Attributor, corpus: Corpus | None) -> dict[str, Any] | None:
+    """Return how well an attributor tells the holders of a corpus; None if there are none."""
+    examples = examples_of(corpus, attributor) if corpus is not None else None
+    if examples is None or not examples.rows or corpus is None:
+        return None
+    return measure_holders(examples, attributor, corpus.documents)
+
+
 # -- learning --------------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +214,7 @@ def learn_words(examples: Examples, weights: HolderWeights, seed: int = 0) -> tu
 
 
 def learn_mix(
-    examples: Examples, weights: HolderWeights, of_words: Sequence[Floats], of_encoder: Sequence[Floats], seed: int = 0
+    examples: Examples, weights: HolderWeights, of_words: Sequence[Floats], of_encoder: Sequence[Floats]
 ) -> HolderWeights:
     """Weigh words and encoder against each other, on sentences that neither has seen; choose the threshold there."""
     from sklearn.linear_model import LogisticRegression
@@ -203,12 +231,7 @@ def learn_mix(
         model = LogisticRegression(C=1.0, max_iter=1000).fit(np.array(xs), np.array(ys))
         mix.append([*model.coef_[0], model.intercept_[0]])
     found = replace(weights, mix=np.array(mix).round(6))
-    mixed = [
-        found.mix[[int(c.kind == SPEAKER) for c in scene.candidates]][:, :1] * words
-        + found.mix[[int(c.kind == SPEAKER) for c in scene.candidates]][:, 1:2] * theirs
-        + found.mix[[int(c.kind == SPEAKER) for c in scene.candidates]][:, 2:]
-        for scene, words, theirs in zip(examples.scenes, of_words, of_encoder, strict=True)
-    ]
+    mixed = [found.mixed(*each) for each in zip(examples.scenes, of_words, of_encoder, strict=True)]
     return replace(found, threshold=_threshold(examples, mixed, weights.positions))
 
 
@@ -243,7 +266,7 @@ def measure_holders(
 
     Beside it stand two baselines: always the speaker, and the actor who is named nearest to the target.
     """
-    names = attributor.weights.positions
+    names = attributor.codebook.position_names
     odds = attributor.log_odds(examples.scenes, examples.positions)
     said = {
         "holders": _said(examples, odds, names, attributor.weights.threshold),
@@ -306,8 +329,3 @@ def _share_reachable(examples: Examples) -> float:
         (actor in actors) for gold, actors in zip(examples.gold, examples.actors, strict=True) for actor, _ in gold
     ]
     return round(float(np.mean(pairs)), 4) if pairs else 0.0
-
-
-def counts_of(examples: Examples) -> Mapping[str, int]:
-    """Return how many sentences and pairs there are."""
-    return {"sentences": len(examples.rows), "holders": sum(map(len, examples.gold))}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stance.codebook import Target
 from stance.errors import ArtifactError, missing_extra
-from stance.model.encoder import EncoderSpec, Ids, Reader, Span, batches
+from stance.model.tokens import EncoderSpec, Ids, Reader, Span, batches
 
 try:
     import torch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stance.model.candidates import SPEAKER, Candidate, Finder, Words
-from stance.model.encoder import Span
+from stance.model.tokens import Span
 from stance.text.mentions import Matcher
 
 __all__ = ["Scene"]

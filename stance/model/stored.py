@@ -6,6 +6,7 @@ exactly what is written here, and reads an array only after its header agreed wi
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 import zipfile
@@ -21,12 +22,13 @@ from numpy.typing import NDArray
 
 from stance.codebook import Codebook
 from stance.errors import ArtifactError, CodebookError
+from stance.model.attribution import HolderWeights
 from stance.model.calibration import Abstention, Calibrator
 from stance.model.encoder import Encoder
 from stance.model.features import BLOCKS, Features, FeatureSpec
 from stance.model.scorer import Scorer
 
-__all__ = ["LARGEST", "read_scorer", "write_scorer"]
+__all__ = ["LARGEST", "read_holders", "read_scorer", "write_holders", "write_scorer"]
 
 _TYPES = {"terms": "|u1", "sizes": "<i8", "idf": "<f4", "coef": "<f4", "intercept": "<f8", "dense": "<f4"}
 _OPTIONAL = {"dense"}  # there if the classifier has an encoder
@@ -142,6 +144,53 @@ def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook, encoder
     )
     _refuse_numbers(scorer)
     return scorer
+
+
+def write_holders(weights: HolderWeights, path: Path) -> None:
+    """Write what was learned about holders, as JSON."""
+    data = {
+        "positions": list(weights.positions),
+        "threshold": weights.threshold,
+        "nouns": list(weights.nouns),
+        "mix": weights.mix.tolist(),
+        "coef": weights.coef.tolist(),
+        "intercept": weights.intercept.tolist(),
+        "words": dict(weights.words),
+    }
+    path.write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def read_holders(path: Path, encoder: Encoder | None = None) -> HolderWeights:
+    """Read what was learned about holders.
+
+    Raises
+    ------
+    ArtifactError
+        If it is not what `write_holders` writes, holds numbers that are not finite, or is for another encoder.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        positions, nouns, words = data["positions"], data["nouns"], data["words"]
+        if not all(isinstance(text, str) for text in (*positions, *nouns, *words)):
+            raise ValueError("names must be texts")
+        coef = np.array(data["coef"], dtype=float)
+        weights = HolderWeights(
+            tuple(positions),
+            {name: float(weight) for name, weight in words.items()},
+            tuple(nouns),
+            float(data["threshold"]),
+            coef if coef.size else np.zeros((0, 0)),
+            np.array(data["intercept"], dtype=float),
+            np.array(data["mix"], dtype=float),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
+        raise ArtifactError(f"{path}: no weights of holders: {error}") from error
+    wanted = {(0, 0)} if encoder is None else {(0, 0), (encoder.spec.dimension, 2 * len(weights.positions))}
+    numbers = [*weights.words.values(), weights.threshold]
+    finite = np.isfinite(numbers).all() and all(np.isfinite(a).all() for a in (coef, weights.intercept, weights.mix))
+    if weights.coef.shape not in wanted or weights.mix.shape != (2, 3) or not finite:
+        raise ArtifactError(f"{path}: weights of shape {weights.coef.shape}, or not finite; expected {max(wanted)}")
+    return weights
 
 
 def _labels(labels: Any, book: Codebook) -> tuple[str, ...]:

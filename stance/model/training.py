@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from stance.codebook import Codebook, codebook_of_labels
 from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
+from stance.model.attribution import HolderWeights
 from stance.model.baselines import Baselines
-from stance.model.card import MUCH_SEEN, TOO_GOOD, headline
 from stance.model.classifier import FeatureChoice, StanceClassifier
+from stance.model.confusion import confusion_of
 from stance.model.encoder import Encoder, share_seen
+from stance.model.holders import learned
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
+from stance.shipped import shipped
 
 __all__ = [
     "Trained",
@@ -32,13 +35,13 @@ __all__ = [
     "out_of_fold",
     "refuse_strange",
     "refuse_too_few",
-    "render_training",
     "split_of",
     "train",
 ]
 
 Progress = Callable[[int, int], None]
 _FEWEST_DOCUMENTS = 2
+_FAST = "fast"  # the shipped model of n-grams, whose holders other models of n-grams take over
 _FIGURES = ("accuracy", "macro_f1_positions", "macro_f1_labels", "favg")  # kept of a baseline
 
 
@@ -101,7 +104,7 @@ def train(
     classifiers, baselines, about = {}, {}, []
     for i, (target, part) in enumerate(per_target.items()):
         classifiers[target] = StanceClassifier(
-            codebook=book, features=features, encoder=encoder, target=target, seed=seed, n_jobs=jobs
+            codebook=book.without_actors(), features=features, encoder=encoder, target=target, seed=seed, n_jobs=jobs
         )
         shown = _nth(progress, i, len(per_target))
         classifiers[target].fit(
@@ -109,15 +112,19 @@ def train(
         )
         baselines[target] = classifiers[target].baselines_
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
-    model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines)
+    holders, of_holders = _holders(training, held_out, book, encoder, encoder_of, seed)
+    model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines, holders=holders)
+    figures, confusion = _cross_validation(per_target, classifiers, book)
     facts = {
         **facts_of(training, seed),
         **facts,
         "targets": about,
-        "cross_validation": _cross_validation(per_target, classifiers, book),
+        "cross_validation": figures,
+        "confusion": confusion,
+        "holders": of_holders,
         "held_out": held_out_figures(model, held_out),
     }
-    return Trained(StanceModel(name, model.scorers, baselines, facts), classifiers)
+    return Trained(replace(model, about=facts), classifiers)
 
 
 def out_of_fold(
@@ -224,6 +231,23 @@ def _encoder(
     return model.encoder, {"encoder": about}
 
 
+def _holders(
+    training: Corpus,
+    held_out: Corpus | None,
+    book: Codebook,
+    encoder: Encoder | None,
+    encoder_of: str | Path,
+    seed: int,
+) -> tuple[HolderWeights | None, dict[str, Any]]:
+    """Return what is known of holders: learned from the corpus if it names them, else taken from a shipped model."""
+    if encoder is None:
+        weights, about = learned(training, book, held_out, seed) if book.actors else (None, {})
+        if weights is not None or not (shipped("models") / _FAST / "model.json").is_file():
+            return weights, about
+        encoder_of = _FAST
+    return load_model(encoder_of).holders, {"of": str(encoder_of)}
+
+
 def _canonical(corpus: Corpus, book: Codebook) -> list[str]:
     """Return the labels as the codebook writes them (``engage+terrorist`` is ``both``)."""
     return list(map(book.canonical, corpus.labels))
@@ -282,10 +306,10 @@ def _versions() -> dict[str, str]:
 
 def _cross_validation(
     parts: dict[str, Corpus], classifiers: dict[str, StanceClassifier], book: Codebook
-) -> dict[str, Any] | None:
-    """Measure out of fold, all targets together, beside the baselines learned on the same folds."""
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Measure out of fold, all targets together, beside the baselines learned on the same folds; and count errors."""
     if any(c.cross_validated_ is None for c in classifiers.values()):
-        return None
+        return None, None
     labels = tuple(sorted({label for c in classifiers.values() for label in c.scorer_.labels}))
     truth: list[str] = []
     documents: list[str] = []
@@ -302,13 +326,14 @@ def _cross_validation(
         keywords += baselines[1]
     merged = _merged([(c.scorer_.labels, c.cross_validated_) for c in classifiers.values()], labels)
     several = targets if len(parts) > 1 else None
+    confusion = confusion_of(truth, merged.labels, labels, documents)
     return {
         **measure(book, truth, merged, labels, documents, targets=several),
         "baselines": {
             name: _headline(measure(book, truth, guess, labels, documents, targets=several))
             for name, guess in (("majority", majority), ("keywords", keywords))
         },
-    }
+    }, confusion
 
 
 def _merged(parts: Sequence[tuple[tuple[str, ...], Any]], labels: tuple[str, ...]) -> Prediction:
@@ -341,49 +366,3 @@ def _baselines_out_of_fold(
 
 def _headline(found: dict[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in _FIGURES if name in found}
-
-
-def render_training(model: StanceModel) -> str:
-    """Return what a training is to print: the data, what was chosen, and the figures beside the baselines."""
-    about = model.about
-    lines = [f"{about['corpus']['n']} sentences of {about['corpus']['n_documents']} documents"]
-    for target in about["targets"]:
-        counts = ", ".join(f"{n} {label}" for label, n in target["labels"].items())
-        lines.append(
-            f"  {target['target'] or 'labels'}: {counts}; "
-            f"chosen C = {target['chosen']['C']:g} in {target['chosen']['folds']} folds"
-        )
-    for scorer, name in zip(model.scorers.values(), model.targets, strict=True):
-        thresholds = ", ".join(f"{n} {t:g}" for n, t in zip(scorer.scores, scorer.thresholds, strict=True))
-        lines.append(
-            f"  {'offsets' if scorer.codebook.exclusive else 'thresholds'}{f' ({name})' if name else ''}: {thresholds}"
-        )
-    if (seen := about.get("encoder", {}).get("seen", 0)) > MUCH_SEEN:
-        lines.append(f"  the encoder was trained on {seen:.0%} of these sentences: {TOO_GOOD}")
-    cv = about["cross_validation"]
-    if cv is None:
-        lines.append("no cross-validation: a label has too few documents for two folds")
-    else:
-        lines += ["", f"{'cross-validation':<34}{'classifier':>22}{'keywords':>22}{'majority':>22}"]
-        columns = [headline(found) for found in (cv, cv["baselines"]["keywords"], cv["baselines"]["majority"])]
-        for key in columns[0]:
-            lines.append(f"  {key:<32}" + "".join(f"{_cell(column[key]):>22}" for column in columns))
-        for name, found in cv["positions"].items():
-            lines.append(f"  F1 of {name:<26}{_cell(found['f1']):>22}")
-        ours, *theirs = (column["macro_f1_positions"]["value"] or 0.0 for column in columns)
-        if ours <= max(theirs):
-            lines.append("  no better than a baseline: there is too little to learn from; add sentences or documents")
-    if about["held_out"]:
-        lines += ["", f"held-out documents ({about['held_out']['n']} sentences)", *figure_lines(about["held_out"])]
-    return "\n".join(lines)
-
-
-def figure_lines(found: dict[str, Any]) -> list[str]:
-    """Return the overall figures, a line each."""
-    return [f"  {key:<32}{_cell(figure):>22}" for key, figure in headline(found).items()]
-
-
-def _cell(found: dict[str, float | None]) -> str:
-    if found["value"] is None:
-        return "-"
-    return f"{found['value']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")

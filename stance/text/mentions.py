@@ -18,7 +18,7 @@ _GAP = re.compile(r"[\s\-‐‑–]+")
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A name in a text: ``text[start:end]`` names `name`; `kind` is target, lookalike, reference, bloc or an actor's."""
+    """A name in a text: ``text[start:end]`` names `name`; `kind` is target, lookalike, reference, bloc, state, ..."""
 
     start: int
     end: int

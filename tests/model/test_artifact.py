@@ -19,10 +19,11 @@ from threadpoolctl import threadpool_limits
 from stance.codebook import parse_codebook
 from stance.errors import ArtifactError, DataError
 from stance.model import artifact
-from stance.model.artifact import StanceModel, load_model, save_model, shipped_models
+from stance.model.artifact import StanceModel, load_model, shipped_models
 from stance.model.baselines import Baselines
 from stance.model.classifier import StanceClassifier
 from stance.model.pickled import save_pickle
+from stance.model.saving import save_model
 
 BRIDGE = {
     "name": "A bridge over the bay",

@@ -11,10 +11,12 @@ from threadpoolctl import threadpool_limits
 from stance.codebook import parse_codebook
 from stance.corpus.files import Corpus
 from stance.errors import DataError, StanceError
-from stance.model.artifact import load_model, save_model
+from stance.model.artifact import load_model
 from stance.model.card import render_card
 from stance.model.metrics import measure
-from stance.model.training import codebook_for, out_of_fold, render_training, split_of, train
+from stance.model.printed import render_training
+from stance.model.saving import save_model
+from stance.model.training import codebook_for, out_of_fold, split_of, train
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -52,9 +52,10 @@ def finetune(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
       stance finetune data/corpus --codebook data/codebook.toml --work work -o my-model
       stance finetune data/corpus --codebook data/codebook.toml --teacher mpnet --work work -o my-model
     """
-    from stance.model.artifact import check_writable, save_model
-    from stance.model.finetune import Recipe, render_finetuning
+    from stance.model.finetune import Recipe
     from stance.model.finetune import finetune as train_encoder
+    from stance.model.printed import render_finetuning
+    from stance.model.saving import check_writable, save_model
 
     check_writable(output, force=options["force"])
     book = codebook_of(options)

@@ -61,9 +61,9 @@ def train(corpora: tuple[str, ...], output: Path, **options: Any) -> None:
       stance train data/corpus --codebook data/codebook.toml -o models/mine
     """
     from stance.apps.cli.output import check_file
-    from stance.model.artifact import check_writable, save_model
     from stance.model.pickled import save_pickle
-    from stance.model.training import render_training
+    from stance.model.printed import render_training
+    from stance.model.saving import check_writable, save_model
     from stance.model.training import train as train_model
 
     check_writable(output, force=options["force"])
