@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stance.analysis.familiarity import LOOKED_AT, UnfamiliarTextWarning, strangeness
+from stance.analysis.holding import COLUMNS, Holding
+from stance.codebook import Codebook
 from stance.errors import DataError
 from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
 from stance.text.readers import Columns, Passage, passages_of, read_documents
@@ -36,6 +38,10 @@ def analyze(
     pre_split: bool = False,
     coverage: float | None = None,
     max_risk: float | None = None,
+    speaker: str = "",
+    date: str = "",
+    date_column: str = "",
+    codebook: Codebook | None = None,
 ) -> pd.DataFrame:
     """Label every sentence of some documents.
 
@@ -51,14 +57,20 @@ def analyze(
         Whether each text is one sentence already.
     coverage, max_risk
         Abstain so that about this share of sentences is decided, or that at most this share of the decided is wrong.
+    speaker, date
+        Who speaks, and when (``2018-03``), where the columns ``speaker`` and ``date`` or ``year`` do not tell.
+    date_column
+        The column with the date, if it has another name.
+    codebook
+        Whose actors and blocs are looked for; by default the shipped one's.
 
     Returns
     -------
     pandas.DataFrame
         One row for each sentence, in order: document, sentence (its number there, from 0), start and end (in characters
-        of the text), text, label, p_<position> of each position, confidence (the probability of the label), abstained;
-        then the input's own columns, those whose name is taken with ``input_`` before it. A blank text gives one row
-        without a label.
+        of the text), text, label, p_<position> of each position, confidence (the probability of the label), abstained,
+        the columns of `stance.analysis.holding`; then the input's own columns, those whose name is taken with
+        ``input_`` before it. A blank text gives one row without a label.
 
     Raises
     ------
@@ -85,14 +97,15 @@ def analyze(
             "pathlib.Path"
         )
     passages = _passages(documents, columns, pre_split=pre_split)
-    rows = list(label_passages(passages, model, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
+    holding = Holding(model.attributor(codebook), speaker, date, date_column)
+    rows = list(label_passages(passages, model, holding, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
     for reason in strangeness([row["text"] for row in rows[:LOOKED_AT]], model):
         warnings.warn(reason, UnfamiliarTextWarning, stacklevel=2)
     names = list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)]))
     frame = pd.DataFrame(rows, columns=names)
     numbers = [name for name in columns_of(model) if name.startswith("p_")]
     kinds = {"sentence": "Int64", "start": "int64", "end": "int64", "abstained": "bool", "confidence": "float64"}
-    return frame.astype({**kinds, **dict.fromkeys(numbers, "float64")})
+    return frame.astype({**kinds, **dict.fromkeys([*numbers, "p_holder"], "float64")})
 
 
 def _passages(documents: Any, columns: Columns | None, *, pre_split: bool) -> Iterator[Passage]:
@@ -109,12 +122,13 @@ def _passages(documents: Any, columns: Columns | None, *, pre_split: bool) -> It
 def columns_of(model: StanceModel) -> list[str]:
     """Return the names of the columns that every row has."""
     positions = [f"p_{name}" for name in model.codebook.position_names]
-    return ["document", "sentence", "start", "end", "text", "label", *positions, "confidence", "abstained"]
+    return ["document", "sentence", "start", "end", "text", "label", *positions, "confidence", "abstained", *COLUMNS]
 
 
 def label_passages(
     passages: Iterable[Passage],
     model: StanceModel,
+    holding: Holding | None = None,
     *,
     pre_split: bool = False,
     coverage: float | None = None,
@@ -123,16 +137,16 @@ def label_passages(
     """Yield one row for each sentence, as they come; memory does not grow with the input.
 
     Of a document whose passages are more than 100,000 other documents apart the sentences are numbered anew. Parameters
-    and columns as in `analyze`.
+    and columns as in `analyze`; without `holding` those of holders are empty.
     """
     least = {target: model.least_confidence(target, coverage=coverage, max_risk=max_risk) for target in model.targets}
     waiting: list[_Sentence] = []
     for sentence in _sentences(passages, pre_split=pre_split):
         waiting.append(sentence)
         if len(waiting) >= _BATCH:
-            yield from _label(waiting, model, least)
+            yield from _label(waiting, model, least, holding)
             waiting = []
-    yield from _label(waiting, model, least)
+    yield from _label(waiting, model, least, holding)
 
 
 @dataclass(slots=True)
@@ -171,10 +185,14 @@ def _whole(text: str) -> list[tuple[int, int]]:
     return [(start, start + len(stripped))]
 
 
-def _label(sentences: list[_Sentence], model: StanceModel, least: Mapping[str, float]) -> Iterator[Row]:
+def _label(
+    sentences: list[_Sentence], model: StanceModel, least: Mapping[str, float], holding: Holding | None
+) -> Iterator[Row]:
     full = [s for s in sentences if s.number is not None]
     targets = _targets(full, model)
-    said = model.predict([s.text for s in full], [s.context for s in full], targets)
+    texts, contexts = [s.text for s in full], [s.context for s in full]
+    said = model.predict(texts, contexts, targets)
+    held = (holding or Holding(None)).columns(texts, contexts, said.labels, [s.passage.columns for s in full])
     fixed = columns_of(model)
     results = iter(
         zip(
@@ -182,6 +200,7 @@ def _label(sentences: list[_Sentence], model: StanceModel, least: Mapping[str, f
             said.positions.tolist(),
             said.confidence.tolist(),
             targets or [""] * len(full),
+            held,
             strict=True,
         )
     )
@@ -190,7 +209,8 @@ def _label(sentences: list[_Sentence], model: StanceModel, least: Mapping[str, f
         row |= {"document": sentence.passage.document, "sentence": sentence.number}
         row |= {"start": sentence.start, "end": sentence.end, "text": sentence.text, "abstained": True}
         if sentence.number is not None:
-            row["label"], positions, row["confidence"], target = next(results)
+            row["label"], positions, row["confidence"], target, holders = next(results)
+            row |= holders
             row |= {f"p_{name}": p for name, p in zip(model.codebook.position_names, positions, strict=True)}
             row["abstained"] = row["confidence"] < least[target if target in least else model.targets[0]]
         yield row | _own_columns(sentence.passage.columns, fixed)

@@ -11,11 +11,14 @@ import click
 from stance.shipped import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from stance.codebook import Codebook
     from stance.corpus.files import Corpus
 
 __all__ = [
     "FORMATS",
+    "codebook_of_actors_option",
     "codebook_options",
+    "codebook_with_blocs",
     "column_options",
     "corpus_of",
     "corpus_options",
@@ -23,6 +26,7 @@ __all__ = [
     "jobs_option",
     "model_option",
     "progress_bar",
+    "refuse_no_date",
     "seed_option",
 ]
 
@@ -59,6 +63,28 @@ column_options = _all(
     click.option("--encoding", default="utf-8-sig", metavar="NAME", help="Of text files.  [default: UTF-8]"),
 )
 
+codebook_of_actors_option = _all(
+    click.option(
+        "--codebook",
+        type=click.Path(path_type=Path),
+        help="Whose actors and blocs are looked for.  [default: the shipped one's]",
+    ),
+    click.option(
+        "--blocs",
+        type=click.Path(path_type=Path),
+        help="A file with blocs and actors of your own, beside those of the codebook or in their place.",
+    ),
+)
+
+
+def codebook_with_blocs(codebook: Path | None, blocs: Path | None) -> Codebook:
+    """Return the codebook whose actors and blocs the options ask for."""
+    from stance.codebook import load_codebook, with_blocs
+
+    book = load_codebook(codebook)
+    return book if blocs is None else with_blocs(book, blocs)
+
+
 label_options = _all(
     click.option("--label-column", default="", metavar="NAME", help="Column with the label.  [default: label]"),
     click.option("--annotator", default="", metavar="NAME", help="Whose labels to take, where there are several."),
@@ -74,6 +100,15 @@ codebook_options = _all(
     ),
     click.option("--none-label", default="", metavar="NAME", help="Without a codebook: the label of no position."),
 )
+
+
+def refuse_no_date(_: click.Context, __: click.Parameter, date: str) -> str:
+    """Refuse what is no date."""
+    from stance.actors import months_of
+
+    if date and not months_of(date):
+        raise click.BadParameter(f"{date!r} is no date; write 2018, 2018-03 or 2018-03-14")
+    return date
 
 
 def _refuse_no_jobs(_: click.Context, __: click.Parameter, jobs: int) -> int:

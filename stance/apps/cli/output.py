@@ -220,6 +220,7 @@ def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path) -> None:
     except ImportError as error:
         raise missing_extra("writing parquet", "parquet") from error
     types = {"document": pa.string(), "text": pa.string(), "label": pa.string(), "abstained": pa.bool_()}
+    types |= dict.fromkeys(("holder", "holder_actor", "bloc", "bloc_position", "agrees"), pa.string())
     types |= {"sentence": pa.int64(), "start": pa.int64(), "end": pa.int64()}
     source = iter(rows)
     part = list(islice(source, _PART))
@@ -312,7 +313,7 @@ class _Layout:
         style: dict[str, Any] = {"fg": self._colours.get(row["label"], _OF_SEVERAL), "bold": True}
         head = f"  {click.style(label, **({'dim': True} if quiet else style))} {click.style(confidence, dim=True)}  "
         start, indent = len(label) + len(confidence) + 5, " " * (self._label_width + 9)
-        text = _printable(row["text"])
+        text = _printable(row["text"]) + (f"  [{_printable(row['holder'])}]" if row.get("holder") else "")
         lines = textwrap.wrap(text, max(self._width, start + 20), initial_indent=" " * start, subsequent_indent=indent)
         for number, line in enumerate(lines or [" " * start]):
             at = start if number == 0 else len(indent)

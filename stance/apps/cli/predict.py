@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from stance.apps.cli.options import column_options, format_option, model_option
+from stance.apps.cli.options import (
+    codebook_of_actors_option,
+    codebook_with_blocs,
+    column_options,
+    format_option,
+    model_option,
+    refuse_no_date,
+)
 
 __all__ = ["predict"]
 
@@ -18,6 +25,10 @@ __all__ = ["predict"]
 @model_option
 @column_options
 @click.option("--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'.")
+@click.option("--speaker", default="", metavar="NAME", help="Who speaks, where no column tells.")
+@click.option("--date-column", default="", metavar="NAME", help="Column with the date.  [default: date, or year]")
+@click.option("--date", default="", metavar="YYYY[-MM]", callback=refuse_no_date, help="When, where no column tells.")
+@codebook_of_actors_option
 @click.option(
     "--input-format",
     type=click.Choice(["txt", "html", "csv", "tsv", "jsonl", "json", "parquet"]),
@@ -47,13 +58,15 @@ def predict(
 ) -> None:
     """Label every sentence of text, html and table files, folders, or standard input (-).
 
-    One row for each sentence: document, sentence, start, end, text, label, p_<position>, confidence, abstained, then
-    the input's own columns.
+    One row for each sentence: document, sentence, start, end, text, label, p_<position>, confidence, abstained; whose
+    position it is (holder, holder_actor, p_holder), which bloc that is in at the date, what the bloc declares, and
+    whether the sentence agrees (bloc, bloc_position, agrees); then the input's own columns.
 
     \b
     Examples:
       stance predict article.txt
       stance predict speeches/ --format parquet -o labelled.parquet
+      stance predict briefing.txt --speaker Pakistan --date 2018-03
       stance predict rows.csv --text-column sentence --document-column speech --pre-split
       cat article.txt | stance predict --max-risk 0.1
     """
@@ -63,6 +76,7 @@ def predict(
             context.exit(2)
         inputs = ("-",)
     from stance.analysis.familiarity import strangeness, watched
+    from stance.analysis.holding import Holding
     from stance.analysis.pipeline import columns_of, label_passages
     from stance.apps.cli.output import refuse_input, write_rows
     from stance.model.artifact import load_model
@@ -79,9 +93,12 @@ def predict(
         input_format=options["input_format"] or "",
         by_line=options["pre_split"],
     )
+    actors = codebook_with_blocs(options["codebook"], options["blocs"])
+    holding = Holding(model.attributor(actors), options["speaker"], options["date"], options["date_column"])
     rows = label_passages(
         passages,
         model,
+        holding,
         pre_split=options["pre_split"],
         coverage=options["coverage"],
         max_risk=options["max_risk"],

@@ -1,0 +1,215 @@
+"""Positions by document, holder, bloc, speaker and time: counts, and shares that can be trusted.
+
+Shares are corrected for the errors of the classifier (see `stance.analysis.quantification`) and have 95 % intervals: a
+bootstrap over documents, in each draw of which the classifier's errors are drawn anew, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stance.actors import months_of
+from stance.analysis.holding import pairs_of
+from stance.analysis.quantification import Errors, corrected
+from stance.errors import DataError
+from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
+from stance.text.tables import missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HOLDER_KEYS", "aggregate"]
+
+Floats = NDArray[np.float64]
+HOLDER_KEYS = {"holder": "holder", "actor": "holder_actor", "bloc": "bloc"}
+_TIMES = {"year": 4, "month": 7}
+_FEWEST_DOCUMENTS = 5
+_NOBODY = "(none)"
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What is counted: a sentence, or what one holder holds in it."""
+
+    key: tuple[str, ...]
+    cluster: str
+    label: int
+
+
+def aggregate(
+    predictions: pd.DataFrame | Iterable[Mapping[str, Any]],
+    by: Sequence[str] = ("document",),
+    model: StanceModel | str | Path = DEFAULT_MODEL,
+    *,
+    floor: int = 20,
+    draws: int = 500,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Add up positions.
+
+    Parameters
+    ----------
+    predictions
+        Rows as `stance.analyze` or ``stance predict`` give them; rows without a label are left out.
+    by
+        Columns: ``holder``, ``actor`` (for whom the holder speaks), ``bloc``, ``year`` and ``month`` (out of a column
+        ``date`` or ``year``), or any of the predictions' own, such as ``document`` and ``speaker``.
+    model
+        The model that made the predictions; its errors, out of fold, are corrected for.
+    floor
+        With fewer sentences there are counts, and no shares.
+    draws
+        Of the bootstrap.
+    seed
+        Of the bootstrap; the same rows and seed give the same numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each group, sorted: its key, ``n`` (sentences), ``n_documents``; for each position
+        ``n_<position>`` and ``said_<position>`` (number and share of the sentences that are said to reflect it),
+        ``share_<position>`` (the corrected share), its ``_low`` and ``_high``; with two positions ``net`` (the first's share less the second's,
+        -1 to 1), ``net_low``, ``net_high``; ``note``, why something is left out. By holder, actor or bloc, what is
+        counted are the sentences in which somebody holds a position, so that shares are among those with one; errors
+        about who holds it are not corrected.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or the model has recorded no errors.
+
+    Examples
+    --------
+    >>> rows = [{"document": "a", "label": label} for label in ["engage", "none"] * 20]
+    >>> frame = aggregate(rows, ["document"], "fast")
+    >>> frame[["document", "n", "n_engage", "said_engage"]].values.tolist()
+    [['a', 40, 20, 0.5]]
+    """
+    import pandas as pd
+
+    model = model if isinstance(model, StanceModel) else load_model(model)
+    if not model.about.get("confusion"):
+        raise DataError(f"model {model.name!r} has recorded no errors out of fold; train it anew to correct sums")
+    if not by:
+        raise DataError("nothing to add up by; name columns, such as document, speaker, year, holder or bloc")
+    of_holders = any(key in HOLDER_KEYS for key in by)
+    errors = _errors(model, of_holders=of_holders)
+    rows: Iterable[Mapping[str, Any]] = predictions  # type: ignore[assignment]  # or a frame
+    if hasattr(predictions, "to_dict"):
+        rows = predictions.to_dict("records")
+    units = list(_units(rows, by, model, errors.labels, of_holders=of_holders))
+    groups: dict[tuple[str, ...], list[_Unit]] = {}
+    for unit in units:
+        groups.setdefault(unit.key, []).append(unit)
+    sums = _Sums(model, errors, floor, draws, seed, whole="document" not in by)
+    found = [dict(zip(by, key, strict=True)) | sums.of(groups[key]) for key in sorted(groups)]
+    return pd.DataFrame(found, columns=[*by, *sums.columns])
+
+
+def _errors(model: StanceModel, *, of_holders: bool) -> Errors:
+    errors = Errors.of(model.about["confusion"])
+    if not of_holders:
+        return errors
+    return errors.among([label for label in errors.labels if model.codebook.positions_of(label)])
+
+
+def _units(
+    rows: Iterable[Mapping[str, Any]], by: Sequence[str], model: StanceModel, labels: Sequence[str], *, of_holders: bool
+) -> Iterator[_Unit]:
+    book, index = model.codebook, {label: i for i, label in enumerate(labels)}
+    for number, row in enumerate(rows):
+        label = row.get("label", "")
+        if "label" not in row:
+            raise DataError(f"row {number}: no column 'label'; these are no predictions of stance")
+        if missing(label):
+            continue
+        positions = [p for p in book.position_names if p in book.positions_of(str(label))]
+        cluster = str(row.get("document", number))
+        if not of_holders:
+            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, index[book.canonical(str(label))])
+            continue
+        if positions and "holder" not in row:
+            raise DataError(f"row {number}: no column 'holder'; predict with a model that knows holders")
+        for pair in pairs_of(row, positions):
+            held = book.label_of(pair["positions"])
+            values = (pair[HOLDER_KEYS[k]] or _NOBODY if k in HOLDER_KEYS else _value(row, k, number) for k in by)
+            if held in index:
+                yield _Unit(tuple(values), cluster, index[held])
+
+
+def _value(row: Mapping[str, Any], key: str, number: int) -> str:
+    """Return a row's value of a key; a month or year out of its date."""
+    if key in _TIMES:
+        months = next((m for name in ("date", key, "year") if (m := months_of(row.get(name)))), [])
+        return months[0][: _TIMES[key]] if months and (key == "year" or len(months) == 1) else _NOBODY
+    if key not in row:
+        raise DataError(f"row {number}: no column {key!r} to add up by; there are {', '.join(map(str, row))}")
+    return _NOBODY if missing(row[key]) else str(row[key])
+
+
+class _Sums:
+    """Counts, shares and intervals of a group."""
+
+    def __init__(self, model: StanceModel, errors: Errors, floor: int, draws: int, seed: int, *, whole: bool) -> None:
+        self._book, self._errors, self._floor, self._draws, self._seed = model.codebook, errors, floor, draws, seed
+        self._whole = whole  # documents are drawn, not their sentences
+        self._names = model.codebook.position_names
+        self._members = np.array(
+            [[p in self._book.positions_of(label) for p in self._names] for label in errors.labels], dtype=float
+        )
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of a group, but for its key."""
+        parts = ("n_{}", "said_{}", "share_{}", "share_{}_low", "share_{}_high")
+        net = ["net", "net_low", "net_high"] if len(self._names) == 2 else []
+        return ["n", "n_documents", *(part.format(p) for p in self._names for part in parts), *net, "note"]
+
+    def of(self, units: Sequence[_Unit]) -> dict[str, Any]:
+        """Return the columns of a group."""
+        clusters = {name: i for i, name in enumerate(dict.fromkeys(unit.cluster for unit in units))}
+        n_labels = len(self._errors.labels)
+        counts = np.zeros((len(clusters) if self._whole else len(units), n_labels))
+        for i, unit in enumerate(units):
+            counts[clusters[unit.cluster] if self._whole else i, unit.label] += 1
+        total = counts.sum(axis=0)
+        said = total @ self._members
+        row: dict[str, Any] = dict.fromkeys(self.columns)
+        row |= {"n": len(units), "n_documents": len(clusters), "note": ""}
+        for position, number in zip(self._names, said, strict=True):
+            row |= {f"n_{position}": int(number), f"said_{position}": round(float(number) / len(units), 4)}
+        if len(units) < self._floor:
+            row["note"] = f"fewer than {self._floor} sentences: no share"
+            return row | {f"said_{p}": None for p in self._names}
+        shares = corrected(total, self._errors.rates) @ self._members
+        bounds = self._bounds(counts)
+        if bounds is None:
+            row["note"] = f"fewer than {_FEWEST_DOCUMENTS} documents: no interval"
+        for k, position in enumerate(self._names):
+            row[f"share_{position}"] = round(float(shares[k]), 4)
+            if bounds is not None:
+                row[f"share_{position}_low"], row[f"share_{position}_high"] = bounds[k]
+        if len(self._names) == 2:
+            row["net"] = round(float(shares[0] - shares[1]), 4)
+            if bounds is not None:
+                row["net_low"], row["net_high"] = bounds[-1]
+        return row
+
+    def _bounds(self, counts: Floats) -> list[tuple[float, float]] | None:
+        """Return 95 % intervals of the positions' shares, and of the first less the second; None of few documents."""
+        if len(counts) < (_FEWEST_DOCUMENTS if self._whole else 2):
+            return None
+        rng = np.random.default_rng(self._seed)
+        drawn = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=self._draws) @ counts
+        rates = self._errors.draws[rng.integers(len(self._errors.draws), size=self._draws)]
+        shares = corrected(drawn, rates) @ self._members
+        if len(self._names) == 2:
+            shares = np.concatenate([shares, shares[:, :1] - shares[:, 1:2]], axis=1)
+        low, high = np.nanpercentile(shares, [2.5, 97.5], axis=0)
+        return [(round(float(a), 4), round(float(b), 4)) for a, b in zip(low, high, strict=True)]
