@@ -74,10 +74,10 @@ def aggregate(
     pandas.DataFrame
         One row for each group, sorted: its key, ``n`` (sentences), ``n_documents``; for each position
         ``n_<position>`` and ``said_<position>`` (number and share of the sentences that are said to reflect it),
-        ``share_<position>`` (the corrected share), its ``_low`` and ``_high``; with two positions ``net`` (the first's share less the second's,
-        -1 to 1), ``net_low``, ``net_high``; ``note``, why something is left out. By holder, actor or bloc, what is
-        counted are the sentences in which somebody holds a position, so that shares are among those with one; errors
-        about who holds it are not corrected.
+        ``share_<position>`` (the corrected share), its ``_low`` and ``_high``; with two positions ``net`` (the first's
+        share less the second's, -1 to 1), ``net_low``, ``net_high``; ``note``, why something is left out. By holder,
+        actor or bloc, what is counted are the sentences in which somebody holds a position, so that shares are among
+        those with one; errors about who holds it are not corrected.
 
     Raises
     ------
@@ -100,9 +100,7 @@ def aggregate(
         raise DataError("nothing to add up by; name columns, such as document, speaker, year, holder or bloc")
     of_holders = any(key in HOLDER_KEYS for key in by)
     errors = _errors(model, of_holders=of_holders)
-    rows: Iterable[Mapping[str, Any]] = predictions  # type: ignore[assignment]  # or a frame
-    if hasattr(predictions, "to_dict"):
-        rows = predictions.to_dict("records")
+    rows: Any = predictions.to_dict("records") if hasattr(predictions, "to_dict") else predictions
     units = list(_units(rows, by, model, errors.labels, of_holders=of_holders))
     groups: dict[tuple[str, ...], list[_Unit]] = {}
     for unit in units:

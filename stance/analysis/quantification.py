@@ -1,8 +1,8 @@
 """Shares of labels, corrected for how the classifier errs.
 
 Counting what a classifier says gives biased shares, the more so the rarer a label is. With the rates at which it says
-each label for each, measured out of fold, the likeliest shares behind the counts are those of the adjusted count (Gart &
-Buck 1966; Forman 2008) where these are shares, and else what expectation-maximisation finds (Dempster, Laird & Rubin
+each label for each, measured out of fold, the likeliest shares behind the counts are those of the adjusted count (Gart
+& Buck 1966; Forman 2008) where these are shares, and else what expectation-maximisation finds (Dempster, Laird & Rubin
 1977; Saerens, Latinne & Decaestecker 2002).
 """
 

@@ -9,6 +9,8 @@ import sys
 import click
 
 from stance import __version__
+from stance.apps.cli.aggregate import aggregate
+from stance.apps.cli.blocs import blocs
 from stance.apps.cli.check import check
 from stance.apps.cli.evaluate import evaluate
 from stance.apps.cli.finetune import finetune
@@ -54,7 +56,7 @@ def stance() -> None:
     """
 
 
-for command in (predict, train, finetune, evaluate, check, info):
+for command in (predict, aggregate, blocs, train, finetune, evaluate, check, info):
     stance.add_command(command)
 
 

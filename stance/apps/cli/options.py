@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ __all__ = [
     "format_option",
     "jobs_option",
     "model_option",
+    "predictions_of",
     "progress_bar",
     "refuse_no_date",
     "seed_option",
@@ -164,6 +165,23 @@ def corpus_of(sources: tuple[str, ...], options: dict[str, Any], *, lenient: boo
         reasons = ", ".join(f"{n} row{'s' * (n != 1)}: {reason}" for reason, n in sorted(corpus.skipped.items()))
         click.echo(f"stance: left out {reasons}", err=True)
     return corpus
+
+
+def predictions_of(sources: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of files that ``stance predict`` wrote; ``-`` is standard input, as jsonl."""
+    import sys
+
+    from stance.errors import DataError
+    from stance.text.tables import TABLE_SUFFIXES, files_of, read_records
+
+    for source in sources:
+        if source == "-":
+            yield from (record for _, record in read_records(sys.stdin.buffer, "jsonl", name="standard input"))
+            continue
+        for file in files_of(Path(source), TABLE_SUFFIXES):
+            if (kind := TABLE_SUFFIXES.get(file.suffix.lower())) is None:
+                raise DataError(f"{file}: no predictions; give files of {', '.join(TABLE_SUFFIXES)}")
+            yield from (record for _, record in read_records(file, kind))
 
 
 def progress_bar(label: str) -> tuple[Callable[[int, int], None], Callable[[], None]]:

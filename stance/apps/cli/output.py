@@ -35,6 +35,7 @@ _COLOURS = ("cyan", "yellow", "green", "blue", "red", "bright_green")
 _OF_SEVERAL = "magenta"
 _ABSTAINED, _BLANK = "abstained", "(blank)"
 _PART = 4096
+_NUMBER = re.compile(r"-?[\d.]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -44,7 +45,7 @@ def write_rows(
     output_format: str | None,
     output: Path | None,
     *,
-    codebook: Codebook,
+    codebook: Codebook | None = None,
 ) -> None:
     """Write rows to a file, or to standard output.
 
@@ -59,7 +60,8 @@ def write_rows(
     output
         A file, written beside its place and moved there when complete; by default, or if ``-``, standard output.
     codebook
-        The model's; a table takes the width and the colour of labels from it.
+        The model's; a table of sentences takes the width and the colour of labels from it. Without it the rows are no
+        sentences, and a table has their columns.
 
     Raises
     ------
@@ -74,7 +76,8 @@ def write_rows(
         with _replaced(output) as path:
             _write_parquet(rows, fixed, path)
         return
-    write = partial(_write_table, codebook=codebook) if chosen == "table" else _WRITERS[chosen]
+    of_sentences = None if codebook is None else partial(_write_table, codebook=codebook)
+    write = (of_sentences or _write_columns) if chosen == "table" else _WRITERS[chosen]
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # what is no character (half a surrogate pair out of JSON) becomes a question mark, in every format
@@ -288,6 +291,20 @@ def _write_table(rows: Iterable[Row], _: list[str], file: IO[str], *, codebook: 
         file=file,
         color=colour,
     )
+
+
+def _write_columns(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
+    """Write rows in columns, numbers to the right."""
+    table = [[_plain(row.get(name)) for name in fixed] for row in rows]
+    widths = [max([len(name), *(len(line[k]) for line in table)]) for k, name in enumerate(fixed)]
+    right = [all(_NUMBER.fullmatch(line[k]) for line in table) for k in range(len(fixed))]
+    for line in [fixed, *table]:
+        cells = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True))
+        click.echo("  ".join(cells).rstrip(), file=file)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None or value != value else _printable(str(_cell(value)))
 
 
 def _shown(row: Row) -> str:
