@@ -30,7 +30,7 @@ __all__ = [
     "validate",
 ]
 
-KINDS = ("state", "organisation", "group", "person", "other")
+KINDS = ("state", "organisation", "group", "armed", "person", "other")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-\d{2})?)?(?:[T ].*)?")
 _ALWAYS = ("0000-00", "9999-99")
@@ -81,7 +81,8 @@ class Actor:
     Attributes
     ----------
     kind
-        ``state``, ``organisation``, ``group`` or ``person``; ``other`` bears an actor's name and is none ("Doha deal").
+        ``state``, ``organisation``, ``group`` (a party, a coalition), ``armed`` (a group that fights) or ``person``;
+        ``other`` bears an actor's name and is none ("Doha deal").
     code
         The three letters of ISO 3166 by which files and tables may name a state.
     offices

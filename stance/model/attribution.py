@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from stance.codebook import Codebook
 from stance.errors import ArtifactError
-from stance.model.candidates import SPEAKER, Candidate, Finder
+from stance.model.candidates import CAMP, SPEAKER, Finder
 from stance.model.encoder import Encoder
 from stance.model.scenes import Scene
 from stance.text.mentions import actor_matcher, target_matcher
 from stance.text.sentences import unwrap
 
-__all__ = ["Attributor", "Holder", "HolderWeights", "gold_holders"]
+__all__ = ["Attributor", "Holder", "HolderWeights", "chosen_of", "gold_holders"]
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +54,8 @@ class HolderWeights:
         Words for people without a name that may hold positions.
     threshold
         The probability from which on a second candidate holds the position, too.
+    apart
+        By how much in log-odds two holders of two positions are preferred to one of both.
     coef, intercept
         Of the encoder's head, shapes (dimension, 2 n_positions) and (2 n_positions,): the first half for candidates by
         what the encoder makes of their words, the second for the speaker. Empty without an encoder.
@@ -67,6 +69,7 @@ class HolderWeights:
     words: Mapping[str, float]
     nouns: tuple[str, ...] = ()
     threshold: float = 0.5
+    apart: float = 0.0
     coef: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     intercept: Floats = field(default_factory=lambda: np.zeros(0))
     mix: Floats = field(default_factory=lambda: np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
@@ -84,7 +87,7 @@ class HolderWeights:
 
     def without_encoder(self) -> HolderWeights:
         """Return what is left without an encoder."""
-        return HolderWeights(self.positions, self.words, self.nouns, self.threshold, about=self.about)
+        return HolderWeights(self.positions, self.words, self.nouns, self.threshold, self.apart, about=self.about)
 
 
 class Attributor:
@@ -141,12 +144,10 @@ class Attributor:
         speakers = [""] * len(texts) if speakers is None else speakers
         asked = [i for i, label in enumerate(labels) if label and self._positions_of(label)]
         scenes = [self.scene(texts[i], contexts[i], speakers[i]) for i in asked]
-        odds = self.log_odds(scenes, [self._positions_of(labels[i]) for i in asked])
+        wanted = [self._positions_of(labels[i]) for i in asked]
         found: list[list[Holder]] = [[] for _ in texts]
-        for i, scene, table in zip(asked, scenes, odds, strict=True):
-            for k, position in enumerate(self.codebook.position_names):
-                if position in self._positions_of(labels[i]):
-                    found[i] += self._chosen(scene, position, table[:, k])
+        for i, scene, positions, table in zip(asked, scenes, wanted, self.log_odds(scenes, wanted), strict=True):
+            found[i] = self._holders(scene, positions, table)
         return found
 
     def scene(self, text: str, context: str, speaker: str) -> Scene:
@@ -194,19 +195,70 @@ class Attributor:
                 made[k, names.index(position)] = total
         return made
 
-    def _chosen(self, scene: Scene, position: str, odds: Floats) -> list[Holder]:
-        order = sorted(range(len(odds)), key=lambda k: (-odds[k], k))
-        chosen = []
-        for n, k in enumerate(order):
-            probability = 1 / (1 + math.exp(-max(-30.0, min(30.0, float(odds[k])))))
-            if n == 0 or probability >= self.weights.threshold:
-                candidate: Candidate = scene.candidates[k]
-                chosen.append(Holder(candidate.name, position, round(probability, 6), candidate.kind))
-        return chosen
+    def _holders(self, scene: Scene, positions: Sequence[str], odds: Floats) -> list[Holder]:
+        """Return who holds what; of a camp its members."""
+        names = self.codebook.position_names
+        best: dict[tuple[str, str], Holder] = {}
+        for position, chosen in zip(positions, chosen_of(scene, positions, names, odds, self.weights), strict=True):
+            for k in chosen:
+                candidate, value = scene.candidates[k], float(odds[k, names.index(position)])
+                probability = round(1 / (1 + math.exp(-max(-30.0, min(30.0, value)))), 6)
+                for who in candidate.members or [candidate]:
+                    holder = Holder(who.name, position, probability, who.kind)
+                    best.setdefault((who.key, position), holder)
+        return list(best.values())
 
     def _positions_of(self, label: str) -> list[str]:
         held = self.codebook.positions_of(label)
         return [p for p in self.codebook.position_names if p in held]
+
+
+def chosen_of(
+    scene: Scene,
+    positions: Sequence[str],
+    names: Sequence[str],
+    odds: Floats,
+    weights: HolderWeights,
+) -> list[list[int]]:
+    """Return for each position which candidates hold it, the likeliest first.
+
+    The likeliest does, and every other above the threshold. Of a sentence with two positions the likeliest pair is
+    taken, of the same candidate twice only if that is likelier by `HolderWeights.apart`; of two camps that are set
+    against each other one has one position and one the other.
+
+    Parameters
+    ----------
+    scene
+        With the candidates.
+    positions
+        Those asked for.
+    names, odds
+        The columns of the log-odds, and these, shape (candidates, len(names)).
+    """
+    cut = math.log(weights.threshold / (1 - weights.threshold))
+    columns = [odds[:, names.index(position)] for position in positions]
+    first = _pair(scene, columns, weights.apart) if len(columns) == 2 else {}
+    found = []
+    for n, column in enumerate(columns):
+        order = sorted(range(len(column)), key=lambda k: (k != first.get(n), -column[k], k))
+        ruled_out = set(first.values()) - {first[n]} if n in first else set()
+        found.append([k for rank, k in enumerate(order) if rank == 0 or (column[k] >= cut and k not in ruled_out)])
+    return found
+
+
+def _pair(scene: Scene, columns: Sequence[Floats], apart: float) -> dict[int, int]:
+    """Return which two candidates hold one position each; empty if one holds both."""
+    camps = [k for k, candidate in enumerate(scene.candidates) if candidate.kind == CAMP]
+    among = camps if len(camps) == 2 else list(range(len(scene.candidates)))
+    if len(among) < 2:
+        return {}
+    sums = np.add.outer(columns[0][among], columns[1][among])
+    same = float(sums.diagonal().max())
+    np.fill_diagonal(sums, -np.inf)
+    one, other = np.unravel_index(int(sums.argmax()), sums.shape)
+    if len(camps) != 2 and same > sums[one, other] + apart:
+        return {}
+    return {0: among[int(one)], 1: among[int(other)]}
 
 
 def gold_holders(holder: str, positions: Iterable[str]) -> list[tuple[str, str]]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from stance.actors import Roster
 from stance.text.mentions import Matcher, Mention
 
-__all__ = ["SPEAKER", "Candidate", "Finder", "Place", "Words"]
+__all__ = ["CAMP", "SPEAKER", "Candidate", "Finder", "Place", "Words"]
 
-SPEAKER = "speaker"
+SPEAKER, CAMP = "speaker", "camp"
 
 
 def _words(text: str) -> frozenset[str]:
@@ -44,12 +44,12 @@ _LIST_GAP = re.compile(
 )
 _SINGULAR, _PLURAL, _NEUTER = {"he", "she", "his", "her", "him"}, {"they", "their", "them"}, {"it", "its"}
 _FIRST_PERSON = _words("i we our us my ours mine me ourselves myself")
-_GROUPS = re.compile(
-    r"\bthe (?P<first>former|first)\b|\bthe (?P<last>latter|second|last)\b|\bthe (?P<third>third)\b|"
-    r"\b(?:on )?(?P<one>one)(?= (?:side|camp|bloc|group|party|pole|sees|regards|considers|would|wants|calls|speaks|"
-    r"holds|treats|counts|is|has)\b)|\b(?:the|on the) (?P<other>other|others)\b",
+_TAKEN_UP = re.compile(
+    r"\b(?:(?P<first>the former|(?:the|those|these) first)|(?P<last>the latter|(?:the|those|these) last)|"
+    r"(?P<second>the second)|(?P<third>the third)|(?P<one>one)|(?P<other>the others?|the opposite|another))\b",
     re.IGNORECASE,
 )
+_STOP = frozenset({"of", "the", "s", "and", "for", "in"})
 _PREPOSITIONS = _words("of in for from at on who that with behind around")
 _PLACE = {"in", "over", "on", "inside", "about"}
 
@@ -74,9 +74,12 @@ class Candidate:
     key
         By what two mentions are the same: the name of an actor or bloc, or the last word in lower case.
     kind
-        ``speaker``, an actor's kind, ``bloc``, ``noun`` (people without a name) or ``stranger`` (a name not known).
+        ``speaker``, an actor's kind, ``bloc``, ``noun`` (people without a name), ``stranger`` (a name not known), or
+        ``camp``: a group that the sentence before lists and this one takes up ("the former").
     here, before
         Where the sentence, and the one before, speak of it.
+    members
+        Of a camp.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Candidate:
     kind: str
     here: list[Place] = field(default_factory=list)
     before: list[Place] = field(default_factory=list)
+    members: list[Candidate] = field(default_factory=list)
 
 
 class Words:
@@ -219,8 +223,10 @@ class Finder:
         return spans
 
     def _anaphors(self, text: Words, context: Words, found: dict[str, Candidate]) -> None:
-        """Give the members of the groups named before a place where the sentence takes them up."""
-        taken_up = list(_GROUPS.finditer(text.text))
+        """Add the groups named before that the sentence takes up, each as one candidate."""
+        taken_up = [match for match in _TAKEN_UP.finditer(text.text) if not _describes_office(text, match)]
+        if not any(match["other"] for match in taken_up):  # "one" is a number unless there is another
+            taken_up = [match for match in taken_up if not match["one"]]
         if not taken_up:
             return
         groups = self._groups(context)
@@ -231,28 +237,38 @@ class Finder:
         if len(groups) < 2:
             return
         for match in taken_up:
-            which = 0 if match["first"] or match["one"] else 2 if match["third"] else -1
+            which = 0 if match["first"] or match["one"] else 2 if match["third"] else 1 if match["second"] else -1
             if which >= len(groups):
                 continue
-            a, b = text.range_of(*match.span())
-            for name in groups[which]:
-                if name in found:
-                    found[name].here.append(Place(a, b, "anaphor"))
+            which %= len(groups)
+            members = [found[name] for name in groups[which] if name in found]
+            camp = found.setdefault(f"{CAMP} {which}", Candidate(CAMP, f"{CAMP} {which}", CAMP, members=members))
+            camp.here.append(Place(*text.range_of(*match.span()), "anaphor"))
 
     def _groups(self, text: Words) -> list[list[str]]:
         """Return the actors that stand in one list each, without places and what is not a bloc's member."""
         groups: list[list[str]] = []
+        kinds: dict[str, str] = {}
         last: Mention | None = None
         for mention in self._matcher.find(text.text):
             a, _ = text.range_of(mention.start, mention.end)
-            if mention.kind in {"group", "other"} or (a > 0 and text.low[a - 1] in _PLACE):
+            if mention.kind in {"armed", "other"} or (a > 0 and text.low[a - 1] in _PLACE):
                 continue
             if last is not None and _LIST_GAP.fullmatch(text.text[last.end : mention.start]):
                 groups[-1].append(mention.name)
             else:
                 groups.append([mention.name])
+            kinds[mention.name] = mention.kind
             last = mention
+        if len(groups) > 2:  # where they met is no camp
+            groups = [group for group in groups if len(group) > 1 or kinds[group[0]] != "organisation"]
         return groups
+
+
+def _describes_office(text: Words, match: re.Match[str]) -> bool:
+    """Return whether "the former" is followed by an office, as in "the former president"."""
+    _, after = text.range_of(*match.span())
+    return after < len(text) and bool(match["first"] or match["last"]) and text.low[after] in _OFFICIAL - _STOP
 
 
 def _describes(word: str) -> bool:
@@ -274,7 +290,7 @@ def _pronouns(text: Words, found: dict[str, Candidate], earlier: Sequence[Candid
         kinds = (
             {"person", "stranger"}
             if word in _SINGULAR
-            else {"noun", "organisation", "bloc", "group"}
+            else {"noun", "organisation", "bloc", "group", "armed"}
             if word in _PLURAL
             else {"state", "organisation", "bloc"}
             if word in _NEUTER

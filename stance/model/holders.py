@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stance.codebook import Codebook
 from stance.corpus.files import Corpus
-from stance.model.attribution import Attributor, HolderWeights, gold_holders
+from stance.model.attribution import Attributor, HolderWeights, chosen_of, gold_holders
 from stance.model.blend import parts_of
-from stance.model.candidates import SPEAKER, Candidate
+from stance.model.candidates import CAMP, SPEAKER
 from stance.model.scenes import Scene
 from stance.model.tokens import Span
 
@@ -29,7 +29,9 @@ __all__ = [
     "examples_of",
     "learn_mix",
     "learn_words",
+    "learned",
     "measure_holders",
+    "measured",
     "nouns_of",
     "placed",
     "unlearned",
@@ -64,7 +66,7 @@ class Examples:
     gold
         For each sentence its pairs of actor and position, whether or not a candidate is the actor.
     actors
-        For each sentence the actor that each candidate is.
+        For each sentence the actors that each candidate is: one, or the members of a camp.
     """
 
     rows: list[int]
@@ -73,7 +75,7 @@ class Examples:
     positions: list[list[str]]
     truth: list[NDArray[np.bool_]]
     gold: list[set[Pair]]
-    actors: list[list[str]]
+    actors: list[list[set[str]]]
 
 
 def nouns_of(corpus: Corpus, attributor: Attributor) -> tuple[str, ...]:
@@ -102,14 +104,14 @@ def examples_of(corpus: Corpus, attributor: Attributor) -> Examples:
         scene = attributor.scene(corpus.texts[i], corpus.contexts[i], speaker)
         who = _resolver(attributor, speaker, dates[i])
         exact = {(who(*attributor.finder.key_of(name)), position) for name, position in pairs}
-        keys = [who(c.kind, c.key) for c in scene.candidates]
+        keys = [{who(m.kind, m.key) for m in c.members or [c]} for c in scene.candidates]
         made.rows.append(i)
         made.groups.append(corpus.groups[i])
         made.scenes.append(scene)
         made.positions.append(positions)
-        made.truth.append(np.array([[(key, p) in exact for p in names] for key in keys]))
+        made.truth.append(np.array([[_holds(each, p, exact) for p in names] for each in keys]))
         made.gold.append({(_actor(key), position) for key, position in exact})
-        made.actors.append([_actor(key) for key in keys])
+        made.actors.append([{_actor(key) for key in each} for each in keys])
     return made
 
 
@@ -126,6 +128,11 @@ def _resolver(attributor: Attributor, speaker: str, date: Any) -> Callable[[str,
         return SPEAKER if own and found == own else found
 
     return who
+
+
+def _holds(keys: set[str], position: str, exact: set[Pair]) -> bool:
+    """Return whether most of some keys hold a position."""
+    return sum((key, position) in exact for key in keys) * 2 > len(keys)
 
 
 def _actor(key: str) -> str:
@@ -210,7 +217,7 @@ def learn_words(examples: Examples, weights: HolderWeights, seed: int = 0) -> tu
     model = LogisticRegression(C=_STRENGTH, max_iter=2000).fit(matrix, truth)
     words = dict(zip(vectorizer.get_feature_names_out(), model.coef_[0].round(5).tolist(), strict=True))
     words = {"": round(float(model.intercept_[0]), 5), **{str(name): w for name, w in words.items() if w}}
-    return replace(weights, words=words, threshold=_threshold(examples, out, names)), out
+    return _decided(examples, replace(weights, words=words), out), out
 
 
 def learn_mix(
@@ -232,28 +239,33 @@ def learn_mix(
         mix.append([*model.coef_[0], model.intercept_[0]])
     found = replace(weights, mix=np.array(mix).round(6))
     mixed = [found.mixed(*each) for each in zip(examples.scenes, of_words, of_encoder, strict=True)]
-    return replace(found, threshold=_threshold(examples, mixed, weights.positions))
+    return _decided(examples, found, mixed)
 
 
-def _threshold(examples: Examples, odds: Sequence[Floats], names: Sequence[str]) -> float:
-    grid = np.arange(0.3, 0.81, 0.02)
-    scores = [_micro_f1(examples.gold, _said(examples, odds, names, float(t))) for t in grid]
-    near = grid[np.array(scores) >= max(scores) - 0.001]
-    return round(float(np.median(near)), 2)
+def _decided(examples: Examples, weights: HolderWeights, odds: Sequence[Floats]) -> HolderWeights:
+    """Choose threshold and `apart` for micro-F1, one after the other; of those nearly as good the median."""
+    for name, grid in (("threshold", np.arange(0.3, 0.81, 0.04)), ("apart", np.arange(0.0, 4.1, 0.5))) * 2:
+        tried = [replace(weights, **cast("dict[str, Any]", {name: float(value)})) for value in grid]
+        scores = [_micro_f1(examples.gold, _said(examples, odds, each)) for each in tried]
+        near = grid[np.array(scores) >= max(scores) - 0.001]
+        weights = replace(weights, **cast("dict[str, Any]", {name: round(float(np.median(near)), 2)}))
+    return weights
 
 
-def _said(examples: Examples, odds: Sequence[Floats], names: Sequence[str], threshold: float) -> list[set[Pair]]:
-    """Return the pairs of actor and position that log-odds and a threshold say."""
-    cut = np.log(threshold / (1 - threshold))
-    found = []
-    for k, table in enumerate(odds):
-        said = set()
-        for position in examples.positions[k]:
-            column = table[:, names.index(position)]
-            best = int(np.argmax(column))
-            said |= {(examples.actors[k][c], position) for c in range(len(column)) if c == best or column[c] >= cut}
-        found.append(said)
-    return found
+def _said(examples: Examples, odds: Sequence[Floats], weights: HolderWeights) -> list[set[Pair]]:
+    """Return the pairs of actor and position that log-odds say."""
+    names = weights.positions
+    return [
+        {
+            (actor, position)
+            for position, chosen in zip(positions, chosen_of(scene, positions, names, table, weights), strict=True)
+            for k in chosen
+            for actor in actors[k]
+        }
+        for scene, positions, actors, table in zip(
+            examples.scenes, examples.positions, examples.actors, odds, strict=True
+        )
+    ]
 
 
 # -- measuring -------------------------------------------------------------------------------------------------------
@@ -266,10 +278,9 @@ def measure_holders(
 
     Beside it stand two baselines: always the speaker, and the actor who is named nearest to the target.
     """
-    names = attributor.codebook.position_names
     odds = attributor.log_odds(examples.scenes, examples.positions)
     said = {
-        "holders": _said(examples, odds, names, attributor.weights.threshold),
+        "holders": _said(examples, odds, attributor.weights),
         "always speaker": [{(SPEAKER, p) for p in positions} for positions in examples.positions],
         "nearest actor": [_nearest(examples, k) for k in range(len(examples.rows))],
     }
@@ -284,14 +295,14 @@ def measure_holders(
 
 def _nearest(examples: Examples, k: int) -> set[Pair]:
     scene = examples.scenes[k]
-    named: list[tuple[int, int, Candidate]] = [
-        (scene.distance_to_target(place.start), c, candidate)
+    named = [
+        (scene.distance_to_target(place.start), c)
         for c, candidate in enumerate(scene.candidates)
-        if candidate.kind not in {SPEAKER, "noun", "stranger"}
+        if candidate.kind not in {SPEAKER, CAMP, "armed", "noun", "stranger"}
         for place in candidate.here
     ]
-    who = examples.actors[k][min(named)[1]] if named else SPEAKER
-    return {(who, p) for p in examples.positions[k]}
+    who = examples.actors[k][min(named)[1]] if named else {SPEAKER}
+    return {(actor, p) for actor in who for p in examples.positions[k]}
 
 
 def _counts(gold: Sequence[set[Pair]], said: Sequence[set[Pair]]) -> NDArray[np.int64]:
@@ -326,6 +337,8 @@ def _with_interval(
 
 def _share_reachable(examples: Examples) -> float:
     pairs = [
-        (actor in actors) for gold, actors in zip(examples.gold, examples.actors, strict=True) for actor, _ in gold
+        any(actor in each for each in actors)
+        for gold, actors in zip(examples.gold, examples.actors, strict=True)
+        for actor, _ in gold
     ]
     return round(float(np.mean(pairs)), 4) if pairs else 0.0

@@ -151,6 +151,7 @@ def write_holders(weights: HolderWeights, path: Path) -> None:
     data = {
         "positions": list(weights.positions),
         "threshold": weights.threshold,
+        "apart": weights.apart,
         "nouns": list(weights.nouns),
         "mix": weights.mix.tolist(),
         "coef": weights.coef.tolist(),
@@ -179,6 +180,7 @@ def read_holders(path: Path, encoder: Encoder | None = None) -> HolderWeights:
             {name: float(weight) for name, weight in words.items()},
             tuple(nouns),
             float(data["threshold"]),
+            float(data["apart"]),
             coef if coef.size else np.zeros((0, 0)),
             np.array(data["intercept"], dtype=float),
             np.array(data["mix"], dtype=float),
@@ -186,7 +188,7 @@ def read_holders(path: Path, encoder: Encoder | None = None) -> HolderWeights:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
         raise ArtifactError(f"{path}: no weights of holders: {error}") from error
     wanted = {(0, 0)} if encoder is None else {(0, 0), (encoder.spec.dimension, 2 * len(weights.positions))}
-    numbers = [*weights.words.values(), weights.threshold]
+    numbers = [*weights.words.values(), weights.threshold, weights.apart]
     finite = np.isfinite(numbers).all() and all(np.isfinite(a).all() for a in (coef, weights.intercept, weights.mix))
     if weights.coef.shape not in wanted or weights.mix.shape != (2, 3) or not finite:
         raise ArtifactError(f"{path}: weights of shape {weights.coef.shape}, or not finite; expected {max(wanted)}")
