@@ -17,6 +17,7 @@ _HOME = {
     "StanceError": "stance.errors",
     "StanceModel": "stance.model.artifact",
     "UnfamiliarTextWarning": "stance.analysis.familiarity",
+    "aggregate": "stance.analysis.aggregate",
     "analyze": "stance.analysis.pipeline",
     "evaluate": "stance.analysis.evaluation",
     "load_codebook": "stance.codebook",
@@ -31,6 +32,7 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]
 
 if TYPE_CHECKING:
+    from stance.analysis.aggregate import aggregate as aggregate
     from stance.analysis.evaluation import evaluate as evaluate
     from stance.analysis.familiarity import UnfamiliarTextWarning as UnfamiliarTextWarning
     from stance.analysis.pipeline import analyze as analyze

@@ -26,7 +26,7 @@ LAYERS = {
 }
 HEAVY = {
     "numpy", "pandas", "sklearn", "scipy", "pyarrow", "trafilatura", "joblib", "sentencex",
-    "onnxruntime", "tokenizers", "torch", "transformers", "onnx",
+    "onnxruntime", "tokenizers", "torch", "transformers", "onnx", "matplotlib",
 }  # fmt: skip
 
 

@@ -20,11 +20,10 @@ from stance.codebook import Codebook, load_codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.attribution import Attributor, HolderWeights
 from stance.model.baselines import Baselines
-from stance.model.encoder import Encoder, sha256_of
+from stance.model.encoder import Encoder, EncoderSpec, sha256_of
 from stance.model.pickled import read_pickle
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_holders, read_scorer
-from stance.model.tokens import EncoderSpec
 from stance.shipped import DEFAULT_MODEL, shipped
 
 __all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "shipped_models"]
@@ -141,7 +140,8 @@ class StanceModel:
             return None
         known = load_codebook() if codebook is None else codebook
         book = replace(self.codebook, actors=known.actors, blocs=known.blocs)
-        return Attributor(book, self.holders, self.encoder)
+        several = len(self.scorers) > 1  # of which one a sentence is about is not told there
+        return Attributor(book, self.holders, None if several else self._only().position_proba)
 
     def check_targets(self, targets: Sequence[str]) -> None:
         """Raise `DataError` for the first target that the model does not know; one without a name fits any."""
@@ -244,7 +244,7 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
             raise ValueError("baselines must name each position")
     if not scorers or not isinstance(data["about"], dict):
         raise ValueError("it has no classifier" if not scorers else "'about' is no table")
-    holders = read_holders(folder / HOLDERS, encoder) if HOLDERS in data["files"] else None
+    holders = read_holders(_verified(folder, HOLDERS, data["files"][HOLDERS])) if HOLDERS in data["files"] else None
     return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"), holders)
 
 

@@ -2,32 +2,31 @@
 
 Each pair of a candidate and a position of the sentence's label gets a probability by logistic regression over features
 that can be read: what words stand around the candidate, whether it comes first, in quotation marks, after "according
-to" or "by", how far from the target, by name or by pronoun. Where a model has an encoder that has learned holders, what
-it makes of the candidate's words is weighed against that. The likeliest candidate holds the position, and so do others
+to" or "by", how far from the target, by name or by pronoun. Where a sentence reflects two positions, the classifier is
+asked which of them the words about each candidate reflect. The likeliest candidate holds the position, and so do others
 above a threshold. Nothing in it knows a target. The task is that of finding opinion holders (Kim & Hovy 2006).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stance.codebook import Codebook
-from stance.errors import ArtifactError
-from stance.model.candidates import CAMP, SPEAKER, Finder
-from stance.model.encoder import Encoder
+from stance.model.candidates import CAMP, Finder
 from stance.model.scenes import Scene
 from stance.text.mentions import actor_matcher, target_matcher
 from stance.text.sentences import unwrap
 
-__all__ = ["Attributor", "Holder", "HolderWeights", "chosen_of", "gold_holders"]
+__all__ = ["Attributor", "Holder", "HolderWeights", "Proba", "chosen_of", "gold_holders"]
 
 Floats = NDArray[np.float64]
+Proba = Callable[[Sequence[str], Sequence[str]], Floats]
+_LEAST = 0.01  # probabilities nearer to 0 and 1 tell nothing more
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,48 +45,20 @@ class HolderWeights:
 
     Attributes
     ----------
-    positions
-        Of the codebook, in order.
     words
         The weight of each feature; of the empty one the intercept.
     nouns
         Words for people without a name that may hold positions.
     threshold
         The probability from which on a second candidate holds the position, too.
-    apart
-        By how much in log-odds two holders of two positions are preferred to one of both.
-    coef, intercept
-        Of the encoder's head, shapes (dimension, 2 n_positions) and (2 n_positions,): the first half for candidates by
-        what the encoder makes of their words, the second for the speaker. Empty without an encoder.
-    mix
-        Shape (2, 3): how much the log-odds of words and encoder count, and an intercept; candidates, then speaker.
-    about
-        What was measured.
+    clauses
+        How much it counts what the classifier says of the words about a candidate.
     """
 
-    positions: tuple[str, ...]
     words: Mapping[str, float]
     nouns: tuple[str, ...] = ()
     threshold: float = 0.5
-    apart: float = 0.0
-    coef: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    intercept: Floats = field(default_factory=lambda: np.zeros(0))
-    mix: Floats = field(default_factory=lambda: np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def of_encoder(self) -> bool:
-        """Whether an encoder's vectors are needed."""
-        return bool(self.coef.size)
-
-    def mixed(self, scene: Scene, words: Floats, theirs: Floats) -> Floats:
-        """Weigh the log-odds of words and encoder against each other, both of shape (candidates, positions)."""
-        mix = self.mix[[int(candidate.kind == SPEAKER) for candidate in scene.candidates]]
-        return np.asarray(mix[:, :1] * words + mix[:, 1:2] * theirs + mix[:, 2:])
-
-    def without_encoder(self) -> HolderWeights:
-        """Return what is left without an encoder."""
-        return HolderWeights(self.positions, self.words, self.nouns, self.threshold, self.apart, about=self.about)
+    clauses: float = 0.0
 
 
 class Attributor:
@@ -99,19 +70,13 @@ class Attributor:
         Its actors are looked for; its targets tell how far from them a candidate stands.
     weights
         What was learned.
-    encoder
-        Of the model whose holders these are, if the weights are for one.
-
-    Raises
-    ------
-    ArtifactError
-        If the weights are for an encoder and there is none, or one of another dimension.
+    proba
+        The classifier: from sentences and those before them to the probabilities of the codebook's positions, shape
+        (n, n_positions). Without it the words about a candidate are not asked for.
     """
 
-    def __init__(self, codebook: Codebook, weights: HolderWeights, encoder: Encoder | None = None) -> None:
-        if weights.of_encoder and (encoder is None or encoder.spec.dimension != len(weights.coef)):
-            raise ArtifactError("the weights of holders are for another encoder than the model's")
-        self.codebook, self.weights, self._encoder = codebook, weights, encoder
+    def __init__(self, codebook: Codebook, weights: HolderWeights, proba: Proba | None = None) -> None:
+        self.codebook, self.weights, self._proba = codebook, weights, proba
         self.finder = Finder(actor_matcher(codebook), codebook.roster, weights.nouns)
         self._matchers = [target_matcher(target) for target in codebook.targets]
 
@@ -159,33 +124,35 @@ class Attributor:
 
         Columns are the codebook's positions; those that are not asked for are -inf.
         """
-        words = [self.of_words(scene, wanted) for scene, wanted in zip(scenes, positions, strict=True)]
-        theirs = self.of_encoder(scenes) if self.weights.of_encoder else [np.zeros_like(table) for table in words]
-        return [self.weights.mixed(*each) for each in zip(scenes, words, theirs, strict=True)]
+        words = [self._of_words(scene, wanted) for scene, wanted in zip(scenes, positions, strict=True)]
+        if not self.weights.clauses:
+            return words
+        clauses = self.of_clauses(scenes, positions)
+        return [a + self.weights.clauses * b for a, b in zip(words, clauses, strict=True)]
 
-    def of_encoder(self, scenes: Sequence[Scene]) -> list[Floats]:
-        """Return the encoder's log-odds, shape (candidates, positions) for each sentence.
+    def of_clauses(self, scenes: Sequence[Scene], positions: Sequence[Sequence[str]]) -> list[Floats]:
+        """Return by how much the words about each candidate reflect each position more than the others do.
 
-        For a position that it has not learned they are the highest of those it has: that the candidate holds any.
+        In log-odds, shape (candidates, positions); 0 for sentences with one position, and for candidates not in them.
         """
-        if self._encoder is None:
-            raise ArtifactError("there is no encoder")
-        target = self.codebook.targets[0] if len(self.codebook.targets) == 1 else None
-        vectors = self._encoder.embed_places(
-            [s.text.text for s in scenes], [s.context.text for s in scenes], [s.spans() for s in scenes], target
-        )
-        n, names = len(self.weights.positions), self.codebook.position_names
-        known = [self.weights.positions.index(p) if p in self.weights.positions else -1 for p in names]
-        made = []
-        for found in vectors:
-            scores = found @ self.weights.coef + self.weights.intercept
-            # the speaker comes first, and is read at the whole sentence
-            own = np.concatenate([scores[:1, n:], scores[1:, :n]])
-            made.append(np.stack([own[:, k] if k >= 0 else own.max(axis=1) for k in known], axis=1))
+        names = self.codebook.position_names
+        made = [np.zeros((len(scene.candidates), len(names))) for scene in scenes]
+        asked = [
+            (k, c, clause)
+            for k, (scene, wanted) in enumerate(zip(scenes, positions, strict=True))
+            if len(wanted) > 1
+            for c, candidate in enumerate(scene.candidates)
+            if (clause := scene.clause_of(candidate))
+        ]
+        if self._proba is None or not asked:
+            return made
+        said = self._proba([clause for *_, clause in asked], [scenes[k].context.text for k, *_ in asked])
+        odds = np.log(np.clip(said, _LEAST, 1 - _LEAST) / (1 - np.clip(said, _LEAST, 1 - _LEAST)))
+        for (k, c, _), each in zip(asked, odds, strict=True):
+            made[k][c] = each - each.mean()
         return made
 
-    def of_words(self, scene: Scene, wanted: Sequence[str]) -> Floats:
-        """Return the log-odds by the words around, shape (candidates, positions)."""
+    def _of_words(self, scene: Scene, wanted: Sequence[str]) -> Floats:
         weights, names = self.weights.words, self.codebook.position_names
         made = np.full((len(scene.candidates), len(names)), -np.inf)
         for k, candidate in enumerate(scene.candidates):
@@ -199,7 +166,9 @@ class Attributor:
         """Return who holds what; of a camp its members."""
         names = self.codebook.position_names
         best: dict[tuple[str, str], Holder] = {}
-        for position, chosen in zip(positions, chosen_of(scene, positions, names, odds, self.weights), strict=True):
+        for position, chosen in zip(
+            positions, chosen_of(scene, positions, names, odds, self.weights.threshold), strict=True
+        ):
             for k in chosen:
                 candidate, value = scene.candidates[k], float(odds[k, names.index(position)])
                 probability = round(1 / (1 + math.exp(-max(-30.0, min(30.0, value)))), 6)
@@ -214,17 +183,12 @@ class Attributor:
 
 
 def chosen_of(
-    scene: Scene,
-    positions: Sequence[str],
-    names: Sequence[str],
-    odds: Floats,
-    weights: HolderWeights,
+    scene: Scene, positions: Sequence[str], names: Sequence[str], odds: Floats, threshold: float
 ) -> list[list[int]]:
     """Return for each position which candidates hold it, the likeliest first.
 
-    The likeliest does, and every other above the threshold. Of a sentence with two positions the likeliest pair is
-    taken, of the same candidate twice only if that is likelier by `HolderWeights.apart`; of two camps that are set
-    against each other one has one position and one the other.
+    The likeliest does, and every other above the threshold. Of two camps that are set against each other one has one
+    position and one the other.
 
     Parameters
     ----------
@@ -235,30 +199,20 @@ def chosen_of(
     names, odds
         The columns of the log-odds, and these, shape (candidates, len(names)).
     """
-    cut = math.log(weights.threshold / (1 - weights.threshold))
+    cut = math.log(threshold / (1 - threshold))
     columns = [odds[:, names.index(position)] for position in positions]
-    first = _pair(scene, columns, weights.apart) if len(columns) == 2 else {}
+    camps = [k for k, candidate in enumerate(scene.candidates) if candidate.kind == CAMP]
+    first: dict[int, int] = {}
+    if len(camps) == len(columns) == 2:
+        one, other = camps
+        straight = columns[0][one] + columns[1][other] - columns[0][other] - columns[1][one]
+        first = {0: one, 1: other} if straight >= 0 else {0: other, 1: one}
     found = []
     for n, column in enumerate(columns):
         order = sorted(range(len(column)), key=lambda k: (k != first.get(n), -column[k], k))
-        ruled_out = set(first.values()) - {first[n]} if n in first else set()
+        ruled_out = set(camps) - {first[n]} if n in first else set()
         found.append([k for rank, k in enumerate(order) if rank == 0 or (column[k] >= cut and k not in ruled_out)])
     return found
-
-
-def _pair(scene: Scene, columns: Sequence[Floats], apart: float) -> dict[int, int]:
-    """Return which two candidates hold one position each; empty if one holds both."""
-    camps = [k for k, candidate in enumerate(scene.candidates) if candidate.kind == CAMP]
-    among = camps if len(camps) == 2 else list(range(len(scene.candidates)))
-    if len(among) < 2:
-        return {}
-    sums = np.add.outer(columns[0][among], columns[1][among])
-    same = float(sums.diagonal().max())
-    np.fill_diagonal(sums, -np.inf)
-    one, other = np.unravel_index(int(sums.argmax()), sums.shape)
-    if len(camps) != 2 and same > sums[one, other] + apart:
-        return {}
-    return {0: among[int(one)], 1: among[int(other)]}
 
 
 def gold_holders(holder: str, positions: Iterable[str]) -> list[tuple[str, str]]:

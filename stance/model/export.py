@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stance.errors import DataError, missing_extra
-from stance.model.network import Network, pooled
+from stance.model.network import Network
 
 try:
     import onnx
@@ -23,21 +23,18 @@ __all__ = ["export", "quantize"]
 
 
 class _Vectors(nn.Module):  # type: ignore[misc]
-    """What is exported: the network without its heads, with as many inputs as it has."""
+    """What is exported: the network without its head, with as many inputs as it has."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(
-        self, ids: torch.Tensor, mask: torch.Tensor, *segments: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        tokens = self.network.tokens(ids, mask, segments[0] if segments else torch.zeros_like(ids))
-        return nn.functional.normalize(pooled(tokens, mask), dim=-1), tokens
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, *segments: torch.Tensor) -> torch.Tensor:
+        return self.network.vectors(ids, mask, segments[0] if segments else torch.zeros_like(ids))
 
 
 def export(network: Network, path: Path) -> None:
-    """Write the network as ONNX in single precision; it gives vectors of length 1, and what it makes of tokens."""
+    """Write the network as ONNX in single precision; its outputs are vectors of length 1."""
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if network.segments else [])]
     ids, mask = torch.full((2, 8), 5), torch.ones((2, 8), dtype=torch.int64)
     ids[1, 5:], mask[1, 5:] = int(network.body.config.pad_token_id or 0), 0
@@ -49,8 +46,8 @@ def export(network: Network, path: Path) -> None:
             (ids, mask, torch.zeros_like(ids))[: len(names)],
             str(path),
             input_names=names,
-            output_names=["vectors", "tokens"],
-            dynamic_axes={**{name: {0: "n", 1: "length"} for name in (*names, "tokens")}, "vectors": {0: "n"}},
+            output_names=["vectors"],
+            dynamic_axes={**{name: {0: "n", 1: "tokens"} for name in names}, "vectors": {0: "n"}},
             opset_version=17,
             dynamo=False,
         )

@@ -22,12 +22,11 @@ from stance.codebook import Codebook, Target
 from stance.corpus.files import Corpus
 from stance.errors import ArtifactError, DataError
 from stance.model.artifact import StanceModel
-from stance.model.attribution import Attributor, HolderWeights
 from stance.model.blend import blended, folds_of, part_of, parts_of, truth_of
 from stance.model.classifier import StanceClassifier
 from stance.model.encoder import Encoder, marks_of, sha256_of
 from stance.model.export import export, quantize
-from stance.model.holders import FEWEST, Examples, examples_of, learn_mix, learn_words, measured, placed, unlearned
+from stance.model.holders import learned
 from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
 from stance.model.training import (
     codebook_for,
@@ -153,9 +152,7 @@ def finetune(
         known.texts, known.labels, contexts=known.contexts, groups=known.groups
     )
     target = ngrams.scorer_.features.target
-    attributor = unlearned(book, known)
-    examples = examples_of(known, attributor)
-    rows = Rows(known.texts, known.contexts, truth_of(known, ngrams.scorer_), *placed(examples, len(known)))
+    rows = Rows(known.texts, known.contexts, truth_of(known, ngrams.scorer_))
     stages = _Stages(recipe, folders, target, work, seed, progress)
     rows = stages.taught(rows, known.groups, _unseen(unlabelled, kept, held_out))
     network = stages.trained("student" if recipe.teacher else "encoder", "base", rows, recipe.plan, recipe.layers)
@@ -164,7 +161,7 @@ def finetune(
     theirs = encoder.embed(kept.texts, kept.contexts, target) @ head[0] + head[1]
     agreement = _agreement(network, encoder, theirs, kept, truth_of(kept, ngrams.scorer_) > 0, target)
     scorer, figures, confusion = blended(ngrams.scorer_, encoder, head, theirs, kept, folds)
-    holders, of_holders = _holders(attributor, examples, network, encoder, kept, held_out, seed)
+    holders, of_holders = learned(training, book, held_out, scorer.position_proba, seed)
     model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_}, holders=holders)
     about = {
         **facts_of(training, seed),
@@ -239,14 +236,7 @@ class _Stages:
             others += predict_network(teacher, *unlabelled, self.target) / self.recipe.parts
         share = self.recipe.teaching
         truth = np.concatenate([share * said + (1 - share) * rows.truth, _sigmoid(others)])
-        more = len(unlabelled[0])
-        return Rows(
-            [*rows.texts, *unlabelled[0]],
-            [*rows.contexts, *unlabelled[1]],
-            truth,
-            [*rows.spans, *([()] * more)],
-            [*rows.holders, *([None] * more)],
-        )
+        return Rows([*rows.texts, *unlabelled[0]], [*rows.contexts, *unlabelled[1]], truth)
 
 
 # -- details ---------------------------------------------------------------------------------------------------------
@@ -260,29 +250,6 @@ def _prepared(work: Path, recipe: Recipe) -> dict[str, Path]:
         raise ArtifactError(f"{work}: no folder for checkpoints can be made there: {error.strerror}") from error
     wanted = {"base": recipe.base, **({"teacher": recipe.teacher} if recipe.teacher else {})}
     return {key: base_folder(name, work) for key, name in wanted.items()}
-
-
-def _holders(
-    attributor: Attributor,
-    examples: Examples,
-    network: Network,
-    encoder: Encoder,
-    kept: Corpus,
-    held_out: Corpus | None,
-    seed: int,
-) -> tuple[HolderWeights | None, dict[str, Any]]:
-    """Learn holders by words, weighed against the encoder's head on the kept documents; None if few are known."""
-    if len(examples.rows) < FEWEST:
-        return None, {}
-    weights, _ = learn_words(examples, attributor.weights, seed)
-    coef, intercept = network.head_of_holders()
-    weights = replace(weights, coef=coef.round(6), intercept=intercept.round(6))
-    both = Attributor(attributor.codebook, weights, encoder)
-    new = examples_of(kept, both)
-    words = [both.of_words(scene, wanted) for scene, wanted in zip(new.scenes, new.positions, strict=True)]
-    weights = learn_mix(new, weights, words, both.of_encoder(new.scenes))
-    facts = {"n": len(examples.rows), "held_out": measured(Attributor(attributor.codebook, weights, encoder), held_out)}
-    return weights, facts
 
 
 def _versions() -> dict[str, str]:

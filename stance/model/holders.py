@@ -9,41 +9,38 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stance.codebook import Codebook
 from stance.corpus.files import Corpus
-from stance.model.attribution import Attributor, HolderWeights, chosen_of, gold_holders
+from stance.model.attribution import Attributor, HolderWeights, Proba, chosen_of, gold_holders
 from stance.model.blend import parts_of
 from stance.model.candidates import CAMP, SPEAKER
 from stance.model.scenes import Scene
-from stance.model.tokens import Span
 
 __all__ = [
-    "FEWEST",
-    "UNNAMED",
     "Examples",
     "examples_of",
-    "learn_mix",
-    "learn_words",
+    "learn",
     "learned",
     "measure_holders",
     "measured",
     "nouns_of",
-    "placed",
     "unlearned",
 ]
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
-UNNAMED = "unnamed"
+_UNNAMED = "unnamed"
 _LEAST_NOUNS, _LEAST_COUNT = 2, 3
 _STRENGTH = 0.1
+_SMALL = 0.01  # a weight below is left out
+_CLAUSES = (0.0, 0.1, 0.2, 0.3, 0.5)
 _FOLDS = 5
-FEWEST = 100
+_FEWEST = 100
 _NO_NOUNS = frozenset({"both", "he", "she", "they", "state", "states"})
 
 
@@ -123,7 +120,7 @@ def _resolver(attributor: Attributor, speaker: str, date: Any) -> Callable[[str,
         if kind == SPEAKER:
             return SPEAKER
         if kind in {"noun", "stranger"}:
-            return f"{UNNAMED} {key}"
+            return f"{_UNNAMED} {key}"
         found = roster.speaks_for(key, date)
         return SPEAKER if own and found == own else found
 
@@ -136,29 +133,24 @@ def _holds(keys: set[str], position: str, exact: set[Pair]) -> bool:
 
 
 def _actor(key: str) -> str:
-    return UNNAMED if key.startswith(f"{UNNAMED} ") else key
+    return _UNNAMED if key.startswith(f"{_UNNAMED} ") else key
 
 
 def unlearned(codebook: Codebook, corpus: Corpus) -> Attributor:
     """Return an attributor that knows which candidates there are, and nothing of who holds what."""
-    nothing = HolderWeights(codebook.position_names, {})
-    nouns = nouns_of(corpus, Attributor(codebook, nothing))
-    return Attributor(codebook, replace(nothing, nouns=nouns))
-
-
-def placed(examples: Examples, n: int) -> tuple[list[list[Span]], list[Floats | None]]:
-    """Return for each of a corpus's `n` rows where its candidates stand, and what they hold; see `network.Rows`."""
-    spans: list[list[Span]] = [[] for _ in range(n)]
-    holders: list[Floats | None] = [None] * n
-    for row, scene, truth in zip(examples.rows, examples.scenes, examples.truth, strict=True):
-        spans[row], holders[row] = scene.spans(), truth.astype(float)
-    return spans, holders
+    nouns = nouns_of(corpus, Attributor(codebook, HolderWeights({})))
+    return Attributor(codebook, HolderWeights({}, nouns))
 
 
 def learned(
-    training: Corpus, codebook: Codebook, held_out: Corpus | None, seed: int = 0
+    training: Corpus, codebook: Codebook, held_out: Corpus | None, proba: Proba, seed: int = 0
 ) -> tuple[HolderWeights | None, dict[str, Any]]:
-    """Learn holders by the words around from a corpus, and measure that on documents that are held out.
+    """Learn holders from a corpus, and measure that on documents that are held out.
+
+    Parameters
+    ----------
+    proba
+        The classifier; see `Attributor`.
 
     Returns
     -------
@@ -167,10 +159,11 @@ def learned(
     """
     attributor = unlearned(codebook, training)
     examples = examples_of(training, attributor)
-    if len(examples.rows) < FEWEST or len(set(examples.groups)) < _FOLDS:
+    if len(examples.rows) < _FEWEST or len(set(examples.groups)) < _FOLDS:
         return None, {}
-    weights, _ = learn_words(examples, attributor.weights, seed)
-    return weights, {"n": len(examples.rows), "held_out": measured(Attributor(codebook, weights), held_out)}
+    weights = learn(examples, Attributor(codebook, attributor.weights, proba), seed)
+    facts = {"n": len(examples.rows), "threshold": weights.threshold, "clauses": weights.clauses}
+    return weights, facts | {"held_out": measured(Attributor(codebook, weights, proba), held_out)}
 
 
 def measured(attributor: Attributor, corpus: Corpus | None) -> dict[str, Any] | None:
@@ -184,18 +177,12 @@ def measured(attributor: Attributor, corpus: Corpus | None) -> dict[str, Any] | 
 # -- learning --------------------------------------------------------------------------------------------------------
 
 
-def learn_words(examples: Examples, weights: HolderWeights, seed: int = 0) -> tuple[HolderWeights, list[Floats]]:
-    """Fit the weights of features, and choose the threshold out of fold.
-
-    Returns
-    -------
-    tuple
-        The weights, and each candidate's log-odds out of fold, shape (candidates, positions) for each sentence.
-    """
+def learn(examples: Examples, attributor: Attributor, seed: int = 0) -> HolderWeights:
+    """Fit the weights of features; choose the threshold, and how much clauses count, out of fold."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    names = weights.positions
+    names = attributor.codebook.position_names
     flat = [
         (k, c, names.index(position), scene.features(candidate, position, len(positions)))
         for k, (scene, positions) in enumerate(zip(examples.scenes, examples.positions, strict=True))
@@ -207,58 +194,37 @@ def learn_words(examples: Examples, weights: HolderWeights, seed: int = 0) -> tu
     matrix = vectorizer.fit_transform([features for *_, features in flat])
     part = parts_of(examples.groups, _FOLDS, seed)
     fold = np.array([part[k] for k, *_ in flat])
-    odds = np.empty(len(flat))
+    out = [np.full((len(scene.candidates), len(names)), -np.inf) for scene in examples.scenes]
     for f in range(_FOLDS):
         model = LogisticRegression(C=_STRENGTH, max_iter=2000).fit(matrix[fold != f], truth[fold != f])
-        odds[fold == f] = model.decision_function(matrix[fold == f])
-    out = [np.full((len(scene.candidates), len(names)), -np.inf) for scene in examples.scenes]
-    for (k, c, p, _), value in zip(flat, odds, strict=True):
-        out[k][c, p] = value
+        for at, value in zip(np.flatnonzero(fold == f), model.decision_function(matrix[fold == f]), strict=True):
+            k, c, p, _ = flat[at]
+            out[k][c, p] = value
     model = LogisticRegression(C=_STRENGTH, max_iter=2000).fit(matrix, truth)
-    words = dict(zip(vectorizer.get_feature_names_out(), model.coef_[0].round(5).tolist(), strict=True))
-    words = {"": round(float(model.intercept_[0]), 5), **{str(name): w for name, w in words.items() if w}}
-    return _decided(examples, replace(weights, words=words), out), out
+    found = zip(vectorizer.get_feature_names_out(), model.coef_[0].round(4).tolist(), strict=True)
+    words = {"": round(float(model.intercept_[0]), 4), **{str(name): w for name, w in found if abs(w) >= _SMALL}}
+    return _decided(examples, replace(attributor.weights, words=words), attributor, out)
 
 
-def learn_mix(
-    examples: Examples, weights: HolderWeights, of_words: Sequence[Floats], of_encoder: Sequence[Floats]
-) -> HolderWeights:
-    """Weigh words and encoder against each other, on sentences that neither has seen; choose the threshold there."""
-    from sklearn.linear_model import LogisticRegression
-
-    mix = []
-    for speaker in (False, True):
-        xs, ys = [], []
-        for k, scene in enumerate(examples.scenes):
-            for c, candidate in enumerate(scene.candidates):
-                if (candidate.kind == SPEAKER) is speaker:
-                    asked = [weights.positions.index(p) for p in examples.positions[k]]
-                    xs += [[of_words[k][c, p], of_encoder[k][c, p]] for p in asked]
-                    ys += [bool(examples.truth[k][c, p]) for p in asked]
-        model = LogisticRegression(C=1.0, max_iter=1000).fit(np.array(xs), np.array(ys))
-        mix.append([*model.coef_[0], model.intercept_[0]])
-    found = replace(weights, mix=np.array(mix).round(6))
-    mixed = [found.mixed(*each) for each in zip(examples.scenes, of_words, of_encoder, strict=True)]
-    return _decided(examples, found, mixed)
+def _decided(examples: Examples, weights: HolderWeights, attributor: Attributor, odds: list[Floats]) -> HolderWeights:
+    """Choose for micro-F1 how much clauses count, and the threshold; of thresholds nearly as good the median."""
+    clauses, names = attributor.of_clauses(examples.scenes, examples.positions), attributor.codebook.position_names
+    grid, best = np.arange(0.3, 0.81, 0.02), (-1.0, weights)
+    for much in _CLAUSES:
+        mixed = [a + much * b for a, b in zip(odds, clauses, strict=True)]
+        scores = np.array([_micro_f1(examples.gold, _said(examples, mixed, names, float(t))) for t in grid])
+        near = float(np.median(grid[scores >= scores.max() - 0.001]))
+        if scores.max() > best[0]:
+            best = (float(scores.max()), replace(weights, clauses=much, threshold=round(near, 2)))
+    return best[1]
 
 
-def _decided(examples: Examples, weights: HolderWeights, odds: Sequence[Floats]) -> HolderWeights:
-    """Choose threshold and `apart` for micro-F1, one after the other; of those nearly as good the median."""
-    for name, grid in (("threshold", np.arange(0.3, 0.81, 0.04)), ("apart", np.arange(0.0, 4.1, 0.5))) * 2:
-        tried = [replace(weights, **cast("dict[str, Any]", {name: float(value)})) for value in grid]
-        scores = [_micro_f1(examples.gold, _said(examples, odds, each)) for each in tried]
-        near = grid[np.array(scores) >= max(scores) - 0.001]
-        weights = replace(weights, **cast("dict[str, Any]", {name: round(float(np.median(near)), 2)}))
-    return weights
-
-
-def _said(examples: Examples, odds: Sequence[Floats], weights: HolderWeights) -> list[set[Pair]]:
-    """Return the pairs of actor and position that log-odds say."""
-    names = weights.positions
+def _said(examples: Examples, odds: Sequence[Floats], names: Sequence[str], threshold: float) -> list[set[Pair]]:
+    """Return the pairs of actor and position that log-odds and a threshold say."""
     return [
         {
             (actor, position)
-            for position, chosen in zip(positions, chosen_of(scene, positions, names, table, weights), strict=True)
+            for position, chosen in zip(positions, chosen_of(scene, positions, names, table, threshold), strict=True)
             for k in chosen
             for actor in actors[k]
         }
@@ -280,7 +246,7 @@ def measure_holders(
     """
     odds = attributor.log_odds(examples.scenes, examples.positions)
     said = {
-        "holders": _said(examples, odds, attributor.weights),
+        "holders": _said(examples, odds, attributor.codebook.position_names, attributor.weights.threshold),
         "always speaker": [{(SPEAKER, p) for p in positions} for positions in examples.positions],
         "nearest actor": [_nearest(examples, k) for k in range(len(examples.rows))],
     }

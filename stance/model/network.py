@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stance.codebook import Target
 from stance.errors import ArtifactError, missing_extra
-from stance.model.tokens import EncoderSpec, Ids, Reader, Span, batches
+from stance.model.encoder import EncoderSpec, Ids, Reader, batches
 
 try:
     import torch
@@ -23,11 +23,10 @@ try:
 except ImportError as error:
     raise missing_extra("training an encoder", "finetune") from error
 
-__all__ = ["Network", "Plan", "Rows", "pooled", "predict_network", "train_network", "vectors_of"]
+__all__ = ["Network", "Plan", "Rows", "predict_network", "train_network", "vectors_of"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int, float], None]
-Places = tuple[int, tuple[int, int] | None]
 _CHUNK = 20  # batches that are sorted by length together
 _CHECKPOINT_EVERY = 100
 
@@ -49,8 +48,6 @@ class Plan:
         How far the targets are drawn towards one half (Szegedy et al. 2016).
     batch
         Rows a step.
-    holders
-        The weight of the loss of holders beside that of positions, where the rows know holders (Caruana 1997).
     """
 
     epochs: float = 2.0
@@ -58,34 +55,19 @@ class Plan:
     decay: float = 0.9
     smoothing: float = 0.04
     batch: int = 32
-    holders: float = 0.5
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Sentences in context with the probability of each position, shape (n, n_positions).
-
-    Attributes
-    ----------
-    spans
-        For each sentence where candidates for holder stand, see `Reader.places`; empty where holders are not learned.
-    holders
-        For each sentence whether the speaker, and then each candidate, holds each position,
-        shape (1 + number of spans, n_positions); None where that is not known.
-    """
+    """Sentences in context with the probability of each position, shape (n, n_positions)."""
 
     texts: Sequence[str]
     contexts: Sequence[str]
     truth: Floats
-    spans: Sequence[Sequence[Span]] = ()
-    holders: Sequence[Floats | None] = ()
 
 
 class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the type checker
-    """A public encoder with mean pooling, vectors of length 1, and linear heads of the positions and of their holders.
-
-    The holders' head is read at the words that name a candidate: does it hold the position? For the speaker it is read
-    at the mean of all words.
+    """A public encoder with mean pooling, vectors of length 1, and a linear head of the positions.
 
     Parameters
     ----------
@@ -119,7 +101,6 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the ty
         self.tokenizer.no_padding()
         self.dimension = int(self.body.config.hidden_size)
         self.head = nn.Linear(self.dimension, n_positions)
-        self.holders = nn.Linear(self.dimension, 2 * n_positions)
         self.drop = nn.Dropout(0.1)
         self.segments = self.body.config.model_type == "bert"
 
@@ -138,54 +119,21 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there for the ty
             base=base,
         )
 
-    def tokens(self, ids: torch.Tensor, mask: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
-        """Return what it makes of each token, shape (n, tokens, dimension)."""
-        more = {"token_type_ids": segments} if self.segments else {}
-        return self.body(input_ids=ids, attention_mask=mask, **more).last_hidden_state.float()
-
     def vectors(self, ids: torch.Tensor, mask: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
         """Return vectors of length 1, shape (n, dimension)."""
-        return nn.functional.normalize(pooled(self.tokens(ids, mask, segments), mask), dim=-1)
+        more = {"token_type_ids": segments} if self.segments else {}
+        hidden = self.body(input_ids=ids, attention_mask=mask, **more).last_hidden_state.float()
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        return nn.functional.normalize((hidden * weight).sum(1) / weight.sum(1), dim=-1)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
         """Return the log-odds of the positions, shape (n, n_positions)."""
-        return self._positions(pooled(self.tokens(ids, mask, segments), mask))
-
-    def with_holders(
-        self, tensors: tuple[torch.Tensor, torch.Tensor, torch.Tensor], places: Sequence[Places]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the log-odds of the positions, and for each place in order those that it names their holder.
-
-        Shapes (n, n_positions) and (number of places, n_positions). A place is a row and its tokens, None of
-        them for the speaker.
-        """
-        hidden = self.tokens(*tensors)
-        whole = pooled(hidden, tensors[1])
-        states = [whole[row] if at is None else hidden[row, at[0] : at[1]].mean(0) for row, at in places]
-        speaker = torch.tensor([at is None for _, at in places])
-        named, spoken = self.holders(self.drop(torch.stack(states))).chunk(2, dim=1)
-        return self._positions(whole), torch.where(speaker.unsqueeze(1), spoken, named)
-
-    def _positions(self, whole: torch.Tensor) -> torch.Tensor:
-        return self.head(self.drop(nn.functional.normalize(whole, dim=-1) * math.sqrt(self.dimension)))
+        return self.head(self.drop(self.vectors(ids, mask, segments) * math.sqrt(self.dimension)))
 
     def head_of_vectors(self) -> tuple[Floats, Floats]:
         """Return the head's coefficients for vectors of length 1, shape (dimension, n_positions), and intercepts."""
         coef = self.head.weight.detach().double().numpy().T * math.sqrt(self.dimension)
         return coef, self.head.bias.detach().double().numpy()
-
-    def head_of_holders(self) -> tuple[Floats, Floats]:
-        """Return the coefficients of the holders' head, shape (dimension, 2 n_positions), and its intercepts.
-
-        The first half is for candidates by what `tokens` makes of their words, the second for the speaker.
-        """
-        return self.holders.weight.detach().double().numpy().T, self.holders.bias.detach().double().numpy()
-
-
-def pooled(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return the mean of the tokens of each row, shape (n, dimension)."""
-    weight = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weight).sum(1) / weight.sum(1)
 
 
 # -- training --------------------------------------------------------------------------------------------------------
@@ -219,23 +167,19 @@ def train_network(
     """
     reader = Reader(network.spec(""), network.tokenizer, target)
     read = reader.read(rows.texts, rows.contexts)
-    places = reader.places(rows.texts, rows.contexts, rows.spans) if rows.spans else []
     truth = torch.tensor(rows.truth * (1 - plan.smoothing) + plan.smoothing / 2, dtype=torch.float32)
     order = _order([len(ids) for ids, _ in read], plan, seed)
     torch.manual_seed(seed)
     network.head.reset_parameters()
-    network.holders.reset_parameters()
     optimizer = torch.optim.AdamW(_groups(network, plan), weight_decay=0.01, fused=True)
-    identity = _identity(network, read, rows, f"{plan} {seed}")
+    identity = _identity(network, read, rows.truth, f"{plan} {seed}")
     start = _resume(network, optimizer, checkpoint, identity)
     network.train()
     for step in range(start, len(order)):
         torch.manual_seed(seed * 1_000_003 + step)  # dropout does not depend on where a run was resumed
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(step, len(order))
-        batch = order[step]
-        asked = [(row, [None, *places[i]], rows.holders[i]) for row, i in enumerate(batch) if places]
-        loss = _loss(network, [read[i] for i in batch], truth[batch], asked, plan.holders)
+        loss = _loss(network, [read[i] for i in order[step]], truth[order[step]])
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -302,27 +246,10 @@ def _schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / (0.1 * steps)) * (steps - step) / steps
 
 
-def _loss(
-    network: Network,
-    read: list[tuple[Ids, int]],
-    truth: torch.Tensor,
-    asked: Sequence[tuple[int, Sequence[tuple[int, int] | None], Floats | None]],
-    weight: float,
-) -> torch.Tensor:
-    """Return the loss of the positions, and of the holders of those rows of the batch that know them."""
-    tensors, cross_entropy = _tensors(read, network), nn.functional.binary_cross_entropy_with_logits
-    places, held = [], []
-    for row, ranges, holders in asked:
-        for k, place in enumerate(ranges if holders is not None else ()):
-            if k == 0 or place is not None:
-                places.append((row, place))
-                held.append(holders[k])  # type: ignore[index]  # no range of a row without holders
+def _loss(network: Network, read: list[tuple[Ids, int]], truth: torch.Tensor) -> torch.Tensor:
     with _precision():
-        if not places:
-            return cross_entropy(network(*tensors).float(), truth)
-        scores, said = network.with_holders(tensors, places)
-    there = torch.tensor(np.array(held), dtype=torch.float32)
-    return cross_entropy(scores.float(), truth) + weight * cross_entropy(said.float(), there)
+        scores = network(*_tensors(read, network))
+    return nn.functional.binary_cross_entropy_with_logits(scores.float(), truth)
 
 
 def _precision() -> Any:
@@ -345,16 +272,13 @@ def _tensors(read: list[tuple[Ids, int]], network: Network) -> tuple[torch.Tenso
     return ids, mask, segments
 
 
-def _identity(network: Network, read: list[tuple[Ids, int]], rows: Rows, plan: str) -> str:
+def _identity(network: Network, read: list[tuple[Ids, int]], truth: Floats, plan: str) -> str:
     """Return a digest of all that decides a training: what is read, the truth, the plan, and the network as it is."""
     digest = hashlib.sha256(f"{plan} {torch.__version__} {_fast()} {network.spec('')}".encode())
     digest.update(repr(read).encode())
-    digest.update(rows.truth.tobytes())
-    digest.update(repr(rows.spans).encode())
-    for held in rows.holders:
-        digest.update(b"-" if held is None else held.tobytes())
+    digest.update(truth.tobytes())
     for name, values in network.state_dict().items():
-        if not name.startswith(("head.", "holders.")):
+        if not name.startswith("head."):
             digest.update(name.encode() + values.numpy().tobytes())
     return digest.hexdigest()
 

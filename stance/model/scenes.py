@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stance.model.candidates import SPEAKER, Candidate, Finder, Words
-from stance.model.tokens import Span
 from stance.text.mentions import Matcher
 
 __all__ = ["Scene"]
@@ -48,15 +47,13 @@ class Scene:
             found |= {f"{position}: {name}" for name in self._of_clause(candidate)}
         return found
 
-    def spans(self) -> list[Span]:
-        """Return where each candidate but the speaker, who comes first, stands: here if it does, by name if it can."""
-        return [self._span(candidate) for candidate in self.candidates[1:]]
-
-    def _span(self, candidate: Candidate) -> Span:
-        here = bool(candidate.here)
-        text, places = (self.text, candidate.here) if here else (self.context, candidate.before)
-        place = next((p for p in places if p.via == "name"), places[0])
-        return not here, text.spans[place.start][0], text.spans[min(place.end, len(text)) - 1][1]
+    def clause_of(self, candidate: Candidate) -> str:
+        """Return the words from a candidate to the next one; empty if it is not in the sentence."""
+        if not candidate.here:
+            return ""
+        start = candidate.here[0].start
+        until = next((s for s in self._starts if s > start), len(self.text))
+        return self.text.text[self.text.spans[start][0] : self.text.spans[until - 1][1]]
 
     def _of_speaker(self, candidate: Candidate) -> Iterator[str]:
         others = min(len(self._order), 3)

@@ -110,6 +110,10 @@ class Scorer:
         """
         return self.decide(self.decision_function(texts, contexts))
 
+    def position_proba(self, texts: Sequence[str], contexts: Sequence[str]) -> Floats:
+        """Return the probability of each position, shape (n, n_positions)."""
+        return self.predict(texts, contexts).positions
+
     def decide(self, scores: Floats) -> Prediction:
         """Return labels and probabilities of raw scores."""
         label_proba = self.calibrator.label_proba(scores, self.members)

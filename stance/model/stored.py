@@ -148,50 +148,34 @@ def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook, encoder
 
 def write_holders(weights: HolderWeights, path: Path) -> None:
     """Write what was learned about holders, as JSON."""
-    data = {
-        "positions": list(weights.positions),
-        "threshold": weights.threshold,
-        "apart": weights.apart,
-        "nouns": list(weights.nouns),
-        "mix": weights.mix.tolist(),
-        "coef": weights.coef.tolist(),
-        "intercept": weights.intercept.tolist(),
-        "words": dict(weights.words),
-    }
+    data = {**asdict(weights), "nouns": list(weights.nouns), "words": dict(weights.words)}
     path.write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
-def read_holders(path: Path, encoder: Encoder | None = None) -> HolderWeights:
+def read_holders(path: Path) -> HolderWeights:
     """Read what was learned about holders.
 
     Raises
     ------
     ArtifactError
-        If it is not what `write_holders` writes, holds numbers that are not finite, or is for another encoder.
+        If it is not what `write_holders` writes, or holds numbers that are not finite.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        positions, nouns, words = data["positions"], data["nouns"], data["words"]
-        if not all(isinstance(text, str) for text in (*positions, *nouns, *words)):
+        words, nouns = dict(data["words"]), tuple(data["nouns"])
+        if not all(isinstance(text, str) for text in (*nouns, *words)):
             raise ValueError("names must be texts")
-        coef = np.array(data["coef"], dtype=float)
         weights = HolderWeights(
-            tuple(positions),
             {name: float(weight) for name, weight in words.items()},
-            tuple(nouns),
+            nouns,
             float(data["threshold"]),
-            float(data["apart"]),
-            coef if coef.size else np.zeros((0, 0)),
-            np.array(data["intercept"], dtype=float),
-            np.array(data["mix"], dtype=float),
+            float(data["clauses"]),
         )
+        numbers = [*weights.words.values(), weights.threshold, weights.clauses]
+        if not np.isfinite(numbers).all() or not 0 < weights.threshold < 1:
+            raise ValueError("its numbers are not finite, or the threshold is no probability")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
         raise ArtifactError(f"{path}: no weights of holders: {error}") from error
-    wanted = {(0, 0)} if encoder is None else {(0, 0), (encoder.spec.dimension, 2 * len(weights.positions))}
-    numbers = [*weights.words.values(), weights.threshold, weights.apart]
-    finite = np.isfinite(numbers).all() and all(np.isfinite(a).all() for a in (coef, weights.intercept, weights.mix))
-    if weights.coef.shape not in wanted or weights.mix.shape != (2, 3) or not finite:
-        raise ArtifactError(f"{path}: weights of shape {weights.coef.shape}, or not finite; expected {max(wanted)}")
     return weights
 
 

@@ -41,7 +41,6 @@ __all__ = [
 
 Progress = Callable[[int, int], None]
 _FEWEST_DOCUMENTS = 2
-_FAST = "fast"  # the shipped model of n-grams, whose holders other models of n-grams take over
 _FIGURES = ("accuracy", "macro_f1_positions", "macro_f1_labels", "favg")  # kept of a baseline
 
 
@@ -112,7 +111,7 @@ def train(
         )
         baselines[target] = classifiers[target].baselines_
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
-    holders, of_holders = _holders(training, held_out, book, encoder, encoder_of, seed)
+    holders, of_holders = _holders(training, held_out, book, classifiers, seed)
     model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines, holders=holders)
     figures, confusion = _cross_validation(per_target, classifiers, book)
     facts = {
@@ -235,17 +234,17 @@ def _holders(
     training: Corpus,
     held_out: Corpus | None,
     book: Codebook,
-    encoder: Encoder | None,
-    encoder_of: str | Path,
+    classifiers: dict[str, StanceClassifier],
     seed: int,
 ) -> tuple[HolderWeights | None, dict[str, Any]]:
     """Return what is known of holders: learned from the corpus if it names them, else taken from a shipped model."""
-    if encoder is None:
-        weights, about = learned(training, book, held_out, seed) if book.actors else (None, {})
-        if weights is not None or not (shipped("models") / _FAST / "model.json").is_file():
-            return weights, about
-        encoder_of = _FAST
-    return load_model(encoder_of).holders, {"of": str(encoder_of)}
+    found: tuple[HolderWeights | None, dict[str, Any]] = None, {}
+    if book.actors and len(classifiers) == 1:
+        scorer = next(iter(classifiers.values())).scorer_
+        found = learned(training, book, held_out, scorer.position_proba, seed)
+    if found[0] is not None or not (shipped("models") / DEFAULT_MODEL / "model.json").is_file():
+        return found
+    return load_model(DEFAULT_MODEL).holders, {"of": DEFAULT_MODEL}
 
 
 def _canonical(corpus: Corpus, book: Codebook) -> list[str]:

@@ -1,8 +1,8 @@
 """How well the shipped models tell whose position it is, given the label.
 
-Run ``python tests/benchmarks/holders.py [CSV]``: on the held-out documents of the corpus, and on a file of real sentences
-if one is given (columns speech, country, year, prev, text, label, holder). Micro-F1 over (sentence, actor, position) with
-95 % intervals by document, beside two baselines; then the twenty passages of the founding pattern.
+Run ``python tests/benchmarks/holders.py [CSV]``: on the held-out documents of the corpus, and on a file of real
+sentences if one is given (columns speech, country, year, prev, text, label, holder). Micro-F1 over (sentence, actor,
+position) with 95 % intervals by document, beside two baselines.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def main() -> None:
             print(f"{title}, {name}: {found['n']} sentences; reachable {found['reachable']:.3f}")
             for row in ("holders", "always speaker", "nearest actor"):
                 f = found[row]
-                print(f"  {row:<16} {f['f1']:.3f} [{f['low']:.3f}, {f['high']:.3f}]  P {f['precision']:.3f} R {f['recall']:.3f}")
+                interval = f"{f['f1']:.3f} [{f['low']:.3f}, {f['high']:.3f}]"
+                print(f"  {row:<16} {interval}  precision {f['precision']:.3f}, recall {f['recall']:.3f}")
 
 
 if __name__ == "__main__":

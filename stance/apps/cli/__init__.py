@@ -15,6 +15,7 @@ from stance.apps.cli.check import check
 from stance.apps.cli.evaluate import evaluate
 from stance.apps.cli.finetune import finetune
 from stance.apps.cli.info import info
+from stance.apps.cli.plot import plot
 from stance.apps.cli.predict import predict
 from stance.apps.cli.train import train
 from stance.errors import StanceError
@@ -56,7 +57,7 @@ def stance() -> None:
     """
 
 
-for command in (predict, aggregate, blocs, train, finetune, evaluate, check, info):
+for command in (predict, aggregate, plot, blocs, train, finetune, evaluate, check, info):
     stance.add_command(command)
 
 
