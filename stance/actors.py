@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 KINDS = ("state", "organisation", "group", "armed", "person", "other")
+SEPARATOR = ";"
+"""What parts several names in one cell; no name holds it."""
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-\d{2})?)?(?:[T ].*)?")
 _ALWAYS = ("0000-00", "9999-99")
@@ -87,6 +89,8 @@ class Actor:
         The three letters of ISO 3166 by which files and tables may name a state.
     offices
         Of a person.
+    where
+        The line that says so.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Actor:
     kind: str = "state"
     code: str = ""
     offices: tuple[Office, ...] = ()
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +186,11 @@ def months_of(date: Any) -> list[str]:
     >>> months_of("2018-03-14"), len(months_of(2018)), months_of("soon")
     (['2018-03'], 12, [])
     """
+    if date is None or date != date:  # None, NaN, NaT
+        return []
     if isinstance(date, dt.date):
         return [f"{date:%Y-%m}"]
-    if isinstance(date, float) and date == date and date == int(date):  # a column of years with gaps
+    if isinstance(date, float) and date.is_integer():  # a column of years with gaps
         date = int(date)
     match = _DATE.fullmatch(str(date).strip())
     if not match:
@@ -213,7 +220,9 @@ def _actor(table: Table) -> Actor:
     )
     if offices and kind != "person":
         raise CodebookError(f"{table.where}: {name!r} is a {kind}; only a person holds offices")
-    return Actor(name, aliases, kind, code, offices)
+    if SEPARATOR in name:
+        raise CodebookError(f"{table.where}: the name {name!r} must not hold {SEPARATOR!r}")
+    return Actor(name, aliases, kind, code, offices, table.where)
 
 
 def parse_blocs(top: Table, positions: Sequence[str]) -> tuple[Bloc, ...]:
@@ -225,6 +234,8 @@ def parse_blocs(top: Table, positions: Sequence[str]) -> tuple[Bloc, ...]:
             raise CodebookError(
                 f"{table.where}: bloc {name!r}: 'position' is {position!r}, which is none of {', '.join(positions)}"
             )
+        if SEPARATOR in name:
+            raise CodebookError(f"{table.where}: the name {name!r} must not hold {SEPARATOR!r}")
         members, source, aliases = table.names("members"), table.take("source", str, ""), table.names("aliases")
         blocs.append(Bloc(name, position, members, _period(table), source, aliases, table.where))
     return tuple(blocs)
@@ -255,8 +266,15 @@ def plain_bloc(bloc: Bloc) -> dict[str, Any]:
     return found | ({"aliases": list(bloc.aliases)} if bloc.aliases else {})
 
 
-def validate(actors: Sequence[Actor], blocs: Sequence[Bloc], where: str) -> None:
+def validate(actors: Sequence[Actor], blocs: Sequence[Bloc], where: str, *, offices: bool = True) -> None:
     """Refuse what contradicts itself.
+
+    Parameters
+    ----------
+    where
+        What is named in errors where no line is known.
+    offices
+        Whether all actors are here, so that an office of a stranger is an error.
 
     Raises
     ------
@@ -274,16 +292,29 @@ def validate(actors: Sequence[Actor], blocs: Sequence[Bloc], where: str) -> None
             if owners.setdefault(name.casefold(), actor) is not actor:
                 other = owners[name.casefold()].name
                 what = "stands there twice" if other == actor.name else f"and {other!r} have the {kind} {name!r}"
-                raise CodebookError(f"{where}: actor {actor.name!r} {what}; leave out one")
+                raise CodebookError(f"{actor.where or where}: actor {actor.name!r} {what}; leave out one")
     for actor in actors:
-        if strangers := [office.of for office in actor.offices if office.of not in names]:
+        strangers = [office.of for office in actor.offices if office.of not in names]
+        if offices and strangers:
             raise CodebookError(
                 f"{where}: actor {actor.name!r} holds an office of {strangers[0]!r}, who is no [[actor]]"
             )
     for bloc in blocs:
         if strangers := [m for m in bloc.members if m not in names]:
             raise CodebookError(f"{bloc.where or where}: bloc {bloc.name!r}: member {strangers[0]!r} is no [[actor]]")
+    _validate_names(blocs)
     _validate_dates(blocs)
+
+
+def _validate_names(blocs: Sequence[Bloc]) -> None:
+    owners: dict[str, str] = {}
+    for bloc in blocs:
+        for name in (bloc.name, *bloc.aliases):
+            if owners.setdefault(name.casefold(), bloc.name) != bloc.name:
+                other = owners[name.casefold()]
+                raise CodebookError(
+                    f"{bloc.where or bloc.name}: blocs {other!r} and {bloc.name!r} have the name {name!r}"
+                )
 
 
 def _validate_dates(blocs: Sequence[Bloc]) -> None:

@@ -207,6 +207,7 @@ def with_blocs(book: Codebook, path: str | Path) -> Codebook:
     alone = top.take("replace", bool, False)
     actors, blocs = parse_actors(top), parse_blocs(top, book.position_names)
     top.close()
+    validate(actors, (), str(path), offices=False)
     known = {actor.name: actor for actor in (*book.actors, *actors)}
     found = replace(book, actors=tuple(known.values()), blocs=blocs if alone else (*book.blocs, *blocs))
     validate(found.actors, found.blocs, str(path))

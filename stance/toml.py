@@ -12,6 +12,7 @@ from stance.errors import CodebookError
 
 __all__ = ["Table", "read_table"]
 
+_LONG_TEXT = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*(\w+)[ \t]*\]\]", re.MULTILINE)
 
 
@@ -31,8 +32,8 @@ def read_table(path: Path) -> Table:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CodebookError(f"{path}: not TOML: {error}") from error
     lines: dict[str, list[int]] = {}
-    for header in _HEADER.finditer(text):
-        lines.setdefault(header[1], []).append(text.count("\n", 0, header.start(1)) + 1)
+    for header in _HEADER.finditer(_LONG_TEXT.sub(lambda match: "\n" * match[0].count("\n"), text)):
+        lines.setdefault(header[1], []).append(header.string.count("\n", 0, header.start(1)) + 1)
     return Table(data, str(path), lines)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
 
 import pytest
 
-from stance.actors import Actor, Bloc, Period, Roster, months_of
+from stance.actors import Actor, Bloc, Period, Roster, months_of, parse_actors
 from stance.codebook import load_codebook, with_blocs
 from stance.errors import CodebookError
 from stance.text.mentions import actor_matcher
+from stance.toml import Table
 
 BOOK = load_codebook()
 ROSTER = BOOK.roster
 MATCHER = actor_matcher(BOOK)
-MEMBER_STATES = """
+_CODES = """
     AFG AGO ALB AND ARE ARG ARM ATG AUS AUT AZE BDI BEL BEN BFA BGD BGR BHR BHS BIH BLR BLZ BOL BRA BRB BRN BTN BWA CAF
     CAN CHE CHL CHN CIV CMR COD COG COL COM CPV CRI CUB CYP CZE DEU DJI DMA DNK DOM DZA ECU EGY ERI ESP EST ETH FIN FJI
     FRA FSM GAB GBR GEO GHA GIN GMB GNB GNQ GRC GRD GTM GUY HND HRV HTI HUN IDN IND IRL IRN IRQ ISL ISR ITA JAM JOR JPN
@@ -22,7 +24,8 @@ MEMBER_STATES = """
     MMR MNE MNG MOZ MRT MUS MWI MYS NAM NER NGA NIC NLD NOR NPL NRU NZL OMN PAK PAN PER PHL PLW PNG POL PRK PRT PRY QAT
     ROU RUS RWA SAU SDN SEN SGP SLB SLE SLV SMR SOM SRB SSD STP SUR SVK SVN SWE SWZ SYC SYR TCD TGO THA TJK TKM TLS TON
     TTO TUN TUR TUV TZA UGA UKR URY USA UZB VCT VEN VNM VUT WSM YEM ZAF ZMB ZWE
-""".split()
+"""
+MEMBER_STATES = _CODES.split()
 TWO = """
 [[position]]
 name = "for"
@@ -75,9 +78,9 @@ def test_states_are_found_by_the_names_of_iso_3166():
         ("Riyadh, Saudis, Kingdom of Saudi Arabia", "SAU"),
         ("Abu Dhabi, UAE, Emirati, Emiratis", "ARE"),
         ("Doha, Qatari, Qataris", "QAT"),
-        ("Tashkent, Uzbek", "UZB"),
-        ("Dushanbe, Tajik", "TJK"),
-        ("Ashgabat, Turkmen", "TKM"),
+        ("Tashkent, Uzbek government", "UZB"),
+        ("Dushanbe, Tajik government", "TJK"),
+        ("Ashgabat, Turkmen government", "TKM"),
         ("Astana, Kazakh", "KAZ"),
         ("Bishkek, Kyrgyz", "KGZ"),
         ("Tokyo, Japanese", "JPN"),
@@ -85,7 +88,7 @@ def test_states_are_found_by_the_names_of_iso_3166():
         ("Canberra, Australian", "AUS"),
         ("Oslo, Norwegian", "NOR"),
         ("Holland, Dutch, the Netherlands", "NLD"),
-        ("Swiss, Bern", "CHE"),
+        ("Swiss, Swiss government", "CHE"),
         ("Burma, Myanmar", "MMR"),
         ("Ivory Coast, Côte d’Ivoire", "CIV"),
         ("Swaziland, Eswatini", "SWZ"),
@@ -98,6 +101,12 @@ def test_what_stands_for_a_state_in_a_text(names, code):
     state = ROSTER.find(code)
     found = {name: [m.name for m in MATCHER.find(f"Yesterday {name} asked for talks.")] for name in names.split(", ")}
     assert found == {name: [state] for name in found}
+
+
+def test_peoples_of_afghanistan_are_not_the_neighbours():
+    assert [
+        m.name for m in MATCHER.find("The Tajik and the Uzbek commanders of the north, and Turkmen elders, met.")
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -124,7 +133,6 @@ def test_names_are_found_behind_an_article(article, name):
     assert [m.name for m in MATCHER.find(f"India and {article} {name} agreed.")] == ["India", ROSTER.find(name)]
 
 
-@pytest.mark.xfail(strict=True, reason="the longest alias starts in lower case, so nothing is found at all")
 def test_an_alias_with_an_article_does_not_hide_the_name_without_it(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('[[actor]]\nname = "Ruritania"\naliases = ["The Ruritania"]\n')
@@ -170,16 +178,11 @@ def test_for_whom_somebody_speaks_at_a_date(person, date, actor):
 def test_of_a_year_the_office_counts_that_took_most_of_it():
     one, other = Actor("One"), Actor("Other")
     table = '[[actor]]\nname = "P"\nkind = "person"\noffices = [{of = "One", end = "2010-05"}, {of = "Other", start = '
-    roster = Roster(_actors(table + '"2010-06"}]\n') + (one, other))
+    roster = Roster([*_actors(table + '"2010-06"}]\n'), one, other])
     assert [roster.speaks_for("P", d) for d in (2009, 2010, "2010-05", "2010-06")] == ["One", "Other", "One", "Other"]
 
 
 def _actors(text):
-    import tomllib
-
-    from stance.actors import parse_actors
-    from stance.toml import Table
-
     return parse_actors(Table(tomllib.loads(text), "here"))
 
 
@@ -205,8 +208,8 @@ def test_the_founding_case(date):
     [
         ("United States", "2020", "Doha", "engage"),
         ("United States", "2020-02-29", "Doha", "engage"),
-        ("United States", "2000-12", "Sanctions", "terrorist"),
-        ("United States", "2003", "Enduring Freedom", "terrorist"),
+        ("United States", "2000-12", "States for sanctions", "terrorist"),
+        ("United States", "2003", "Enduring Freedom coalition", "terrorist"),
         ("India", "2018", "Indo-Afghan-American", "terrorist"),
         ("India", "2022-07", "Moscow Format", "engage"),
         ("Pakistan", "1998", "Recognising states", "engage"),
@@ -216,7 +219,7 @@ def test_the_founding_case(date):
         ("Iran", "1999", "Northern Alliance and its backers", "terrorist"),
         ("Sergey Lavrov", "2018-03", "Russia-Pakistan", "engage"),
         ("Donald Trump", "2018", "Indo-Afghan-American", "terrorist"),
-        ("Stanley McChrystal", "2010-02", "Reconciliation", "engage"),
+        ("Stanley McChrystal", "2010-02", "States for reconciliation", "engage"),
         ("Russia-Pakistan axis", "2018", "Russia-Pakistan", "engage"),
         ("Russia-Pakistan", "2020", "Russia-Pakistan", "engage"),
     ],
@@ -277,12 +280,10 @@ def test_what_is_no_date_has_no_months(odd):
     assert months_of(odd) == []
 
 
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="int(inf) in months_of")
 def test_infinity_is_no_date():
     assert months_of(float("inf")) == []
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="NaT is a datetime.date that cannot be written")
 def test_a_missing_time_of_pandas_is_no_date():
     pandas = pytest.importorskip("pandas")
     assert months_of(pandas.NaT) == []
@@ -391,14 +392,12 @@ class TestActorsThatContradictEachOther:
         assert "book.toml" in message
         assert [part for part in parts if part not in message] == []
 
-    @pytest.mark.xfail(strict=True, reason="validate() knows the lines of blocs only, whatever its docstring says")
     def test_the_message_says_where(self, tmp_path, tables, parts):
         text = TWO + STATES + tables
         message = _message(tmp_path, text)
         assert f"book.toml:{_line(text, 'actor', text.count('[[actor]]'))}:" in message
 
 
-@pytest.mark.xfail(strict=True, reason="the error names the file that includes, not the one that holds the actor")
 def test_a_contradiction_in_an_included_file_names_that_file(tmp_path):
     (tmp_path / "people.toml").write_text(STATES + _actor("A"))
     assert "people.toml" in _message(tmp_path, 'include = ["people.toml"]\n' + TWO)
@@ -439,7 +438,9 @@ def test_an_actor_of_a_file_takes_the_place_of_the_shipped_one(tmp_path):
 
 
 def test_an_actor_of_a_file_may_be_a_member_of_its_blocs(tmp_path):
-    book = _mine(tmp_path, _bloc("New", "Mars Colony", position="engage") + _actor("Mars Colony", aliases='["Martians"]'))
+    book = _mine(
+        tmp_path, _bloc("New", "Mars Colony", position="engage") + _actor("Mars Colony", aliases='["Martians"]')
+    )
     assert book.roster.bloc_of(book.roster.find("Martians"), "2030").name == "New"
 
 
@@ -469,13 +470,11 @@ def test_errors_in_a_file_of_the_users(tmp_path, text, message):
         _mine(tmp_path, text)
 
 
-@pytest.mark.xfail(strict=True, reason="the later one silently takes the place of the earlier")
 def test_an_actor_twice_in_a_file_of_the_users_is_refused(tmp_path):
     with pytest.raises(CodebookError, match="stands there twice"):
         _mine(tmp_path, _actor("X", aliases='["Y"]') + _actor("X", aliases='["Z"]'))
 
 
-@pytest.mark.xfail(strict=True, reason="names of blocs are not compared; the last one wins, whichever it is")
 def test_two_blocs_with_one_alias_are_refused(tmp_path):
     text = _bloc("X", "Peru", position="engage") + 'aliases = ["Q"]\n'
     text += _bloc("Y", "Cuba", position="terrorist") + 'aliases = ["Q"]\n'
@@ -483,8 +482,9 @@ def test_two_blocs_with_one_alias_are_refused(tmp_path):
         _mine(tmp_path, text)
 
 
-@pytest.mark.xfail(strict=True, reason="a header within a text is counted as a table, and all lines are dropped")
 def test_a_header_within_a_text_hides_no_line(tmp_path):
-    text = _bloc("X", "Peru", position="engage") + 'source = """\n[[bloc]]\n"""\n' + _bloc("Y", "Mars", position="engage")
+    text = (
+        _bloc("X", "Peru", position="engage") + 'source = """\n[[bloc]]\n"""\n' + _bloc("Y", "Mars", position="engage")
+    )
     with pytest.raises(CodebookError, match=r"mine\.toml:\d+:"):
         _mine(tmp_path, text)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stance.actors import months_of
 from stance.model.attribution import Attributor, Holder
 from stance.model.candidates import SPEAKER
+from stance.text.tables import missing
 
 __all__ = ["COLUMNS", "SEPARATOR", "Holding", "pairs_of"]
 
@@ -73,7 +75,7 @@ class Holding:
 
     def _date(self, columns: Mapping[str, Any]) -> Any:
         names = (self.date_column,) if self.date_column else ("date", "year")
-        return next((columns[name] for name in names if columns.get(name) not in (None, "")), self.date)
+        return next((columns[name] for name in names if months_of(columns.get(name))), self.date)
 
     def _written(self, holders: Sequence[Holder], speaker: str, date: Any) -> dict[str, Any]:
         rows = [self._of(holder, speaker, date) for holder in holders]
@@ -125,7 +127,8 @@ def pairs_of(row: Mapping[str, Any], positions: Sequence[str]) -> list[dict[str,
     if not isinstance(written, str) or not written.strip():
         return []
     parts = written.split(SEPARATOR)
-    beside = {name: str(row.get(name) or "").split(SEPARATOR) for name in ("holder_actor", "bloc")}
+    given = {name: "" if missing(row.get(name)) else str(row[name]) for name in ("holder_actor", "bloc")}
+    beside = {name: text.split(SEPARATOR) for name, text in given.items()}
     found: dict[str, dict[str, Any]] = {}
     for i, part in enumerate(parts):
         name, _, position = part.rpartition(":")

@@ -7,6 +7,7 @@ the groups that the sentence before lists.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -39,15 +40,23 @@ _OFFICIAL = _words(
 )
 _LIST_GAP = re.compile(
     r"(?:\s|,|;|\band\b|\bor\b|\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|\bwith\b|\bto some extent\b|"
-    r"\bto a lesser extent\b|\bin part\b|\bpartly\b|\balso\b|\bthe\b|\beven\b|\bits ally\b|&)*",
+    r"\bto a lesser extent\b|\bin part\b|\b(?:more )?[a-z]+ly\b|\bpartly\b|\balso\b|\bthe\b|\beven\b|\bits ally\b|&)*",
     re.IGNORECASE,
 )
-_SINGULAR, _PLURAL, _NEUTER = {"he", "she", "his", "her", "him"}, {"they", "their", "them"}, {"it", "its"}
+_OWNERS = (
+    (_words("he she his her him"), {"person", "stranger"}),
+    (_words("they their them"), {"noun", "organisation", "bloc", "group", "armed"}),
+    (_words("it its"), {"state", "organisation", "bloc"}),
+)
 _FIRST_PERSON = _words("i we our us my ours mine me ourselves myself")
 _TAKEN_UP = re.compile(
     r"\b(?:(?P<first>the former|(?:the|those|these) first)|(?P<last>the latter|(?:the|those|these) last)|"
     r"(?P<second>the second)|(?P<third>the third)|(?P<one>one)|(?P<other>the others?|the opposite|another))\b",
     re.IGNORECASE,
+)
+_NO_GROUPS = _words(
+    "time times hand decade decades year years week weeks day days month months place round half century instance "
+    "stage step anniversary session phase war attack meeting visit thing word victim"
 )
 _STOP = frozenset({"of", "the", "s", "and", "for", "in"})
 _PREPOSITIONS = _words("of in for from at on who that with behind around")
@@ -96,6 +105,7 @@ class Words:
     def __init__(self, text: str) -> None:
         self.text = text
         self.spans = [match.span() for match in _TOKEN.finditer(text)]
+        self._starts, self._ends = [a for a, _ in self.spans], [b for _, b in self.spans]
         self.words = [text[a:b] for a, b in self.spans]
         self.low = [word.lower().replace("’", "'") for word in self.words]
 
@@ -104,9 +114,8 @@ class Words:
 
     def range_of(self, start: int, end: int) -> tuple[int, int]:
         """Return the first word that ends after `start`, and the one after the last that starts before `end`."""
-        first = next((i for i, (_, b) in enumerate(self.spans) if b > start), len(self))
-        last = next((i for i, (a, _) in enumerate(self.spans) if a >= end), len(self))
-        return first, max(last, first + 1)
+        first = bisect_right(self._ends, start)
+        return first, max(bisect_left(self._starts, end), first + 1)
 
 
 class Finder:
@@ -133,15 +142,14 @@ class Finder:
         """
         own = self.actor_of(speaker)
         first = Candidate(SPEAKER, SPEAKER, SPEAKER)
-        first.here = [Place(i, i + 1, "pronoun") for i, word in enumerate(text.low) if word in _FIRST_PERSON]
-        first.before = [Place(i, i + 1, "pronoun") for i, word in enumerate(context.low) if word in _FIRST_PERSON]
+        first.here, first.before = _first_person(text), _first_person(context)
         found = {SPEAKER: first}
-        if own:
-            found[own] = first
+        found.update(dict.fromkeys(filter(None, (own, _last_word(speaker))), first))
         self._named(context, found, before=True)
         earlier = [c for c in found.values() if c is not first]
         self._named(text, found, before=False)
-        _pronouns(text, found, earlier)
+        own_kind = self._roster.actors[own].kind if own in self._roster.actors else ""
+        _pronouns(text, found, earlier, own_kind)
         self._anaphors(text, context, found)
         return list({id(c): c for c in found.values()}.values())
 
@@ -149,7 +157,10 @@ class Finder:
         """Return the actor that a name stands for, or that is named first in it; empty if none."""
         if not name:
             return ""
-        return self._roster.find(name) or next((m.name for m in self._matcher.find(name)), "")
+        found = self._roster.find(name)
+        if found and self._roster.actors[found].kind != "other":
+            return found
+        return next((m.name for m in self._matcher.find(name) if m.kind not in {"bloc", "other"}), "")
 
     def key_of(self, holder: str) -> tuple[str, str]:
         """Return kind and key of a holder as annotators write it: "US officials" is the United States."""
@@ -212,19 +223,21 @@ class Finder:
         spans, i = [], 0
         while i < len(text):
             j = i
-            while j < len(text) and j not in taken and text.words[j][0].isupper() and text.low[j] not in _TITLES:
+            while j < len(text) and j not in taken and _is_name(text, i, j):
                 j += 1
-            titled = i > 0 and text.low[i - 1] in _TITLES
-            name = text.words[i:j]
+            before = i - 1 - (i > 1 and text.low[i - 1] == ".")
+            titled = before >= 0 and text.low[before] in _TITLES
+            name = [word for word in text.words[i:j] if word != "."]
             if name and len(name) <= 3 and (titled or (len(name) == 2 and all(len(w) > 2 for w in name))):
-                spans.append((i, j, " ".join(name), text.low[j - 1].removesuffix("'s"), "stranger"))
+                shown = re.sub(r"['’]s$", "", " ".join(name))
+                spans.append((i, j, shown, _last_word(shown), "stranger"))
                 taken.update(range(i, j))
             i = max(j, i + 1)
         return spans
 
     def _anaphors(self, text: Words, context: Words, found: dict[str, Candidate]) -> None:
         """Add the groups named before that the sentence takes up, each as one candidate."""
-        taken_up = [match for match in _TAKEN_UP.finditer(text.text) if not _describes_office(text, match)]
+        taken_up = [match for match in _TAKEN_UP.finditer(text.text) if not _describes_other(text, match)]
         if not any(match["other"] for match in taken_up):  # "one" is a number unless there is another
             taken_up = [match for match in taken_up if not match["one"]]
         if not taken_up:
@@ -265,42 +278,50 @@ class Finder:
         return groups
 
 
-def _describes_office(text: Words, match: re.Match[str]) -> bool:
-    """Return whether "the former" is followed by an office, as in "the former president"."""
+def _describes_other(text: Words, match: re.Match[str]) -> bool:
+    """Return whether it goes with what is no group, as in "the former president", "for the first time"."""
     _, after = text.range_of(*match.span())
-    return after < len(text) and bool(match["first"] or match["last"]) and text.low[after] in _OFFICIAL - _STOP
+    offices = frozenset() if match["one"] or match["other"] else _OFFICIAL - _STOP
+    return after < len(text) and text.low[after] in offices | _NO_GROUPS
+
+
+def _is_name(text: Words, start: int, at: int) -> bool:
+    """Return whether a word may go on with a name: it has a capital and is no title, or is the dot of an initial."""
+    if text.words[at] == ".":
+        return at > start and len(text.words[at - 1]) == 1 and text.words[at - 1].isupper()
+    return text.words[at][0].isupper() and text.low[at] not in _TITLES
+
+
+def _first_person(text: Words) -> list[Place]:
+    return [
+        Place(i, i + 1, "pronoun")
+        for i, (word, low) in enumerate(zip(text.words, text.low, strict=True))
+        if low in _FIRST_PERSON and word != "US"
+    ]
+
+
+def _last_word(name: str) -> str:
+    return next(iter(re.findall(r"\w+", name.lower())[-1:]), "")
 
 
 def _describes(word: str) -> bool:
     return word[0].isupper() or word.lower() in {"some", "many", "certain", "several", "other", "most", "few", "these"}
 
 
-def _pronouns(text: Words, found: dict[str, Candidate], earlier: Sequence[Candidate]) -> None:
+def _pronouns(text: Words, found: dict[str, Candidate], earlier: Sequence[Candidate], own_kind: str) -> None:
     """Give whoever was named last, of the pronoun's kind, a place where the pronoun stands."""
+    each = list({id(c): c for c in found.values()}.values())
     named = sorted(
-        (
-            (place.start, c)
-            for c in {id(c): c for c in found.values()}.values()
-            for place in c.here
-            if place.via == "name"
-        ),
-        key=lambda pair: pair[0],
+        ((place.start, c) for c in each for place in c.here if place.via == "name"), key=lambda pair: pair[0]
+    )
+    before = sorted(
+        ((place.start, c) for c in earlier for place in c.before if place.via == "name"), key=lambda pair: pair[0]
     )
     for i, word in enumerate(text.low):
-        kinds = (
-            {"person", "stranger"}
-            if word in _SINGULAR
-            else {"noun", "organisation", "bloc", "group", "armed"}
-            if word in _PLURAL
-            else {"state", "organisation", "bloc"}
-            if word in _NEUTER
-            else set()
-        )
-        if not kinds:
+        kinds = next((kinds for words, kinds in _OWNERS if word in words), None)
+        if kinds is None:
             continue
-        owners = [c for at, c in named if at < i and c.kind in kinds] or [
-            c for c in earlier if c.kind in kinds and c.before
-        ]
+        known = [c for _, c in before] + [c for at, c in named if at < i]
+        owners = [c for c in known if (own_kind if c.kind == SPEAKER else c.kind) in kinds]
         if owners:
-            owner = owners[-1] if named else max(owners, key=lambda c: c.before[-1].start)
-            owner.here.append(Place(i, i + 1, "pronoun"))
+            owners[-1].here.append(Place(i, i + 1, "pronoun"))

@@ -13,6 +13,7 @@ from stance.codebook import Codebook, Target
 
 __all__ = ["Matcher", "Mention", "actor_matcher", "target_matcher"]
 
+_ARTICLE = re.compile(r"^the\s+(?=\S)", re.IGNORECASE)
 _GAP = re.compile(r"[\s\-‐‑–]+")
 
 
@@ -65,7 +66,7 @@ class Matcher:
             return
         low = text.lower()
         if len(low) != len(text):
-            low = "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
+            low = "".join(c.lower()[0] for c in text)  # a capital I with a dot has two small letters
         proper = self._proper and low != text
         for match in self._pattern.finditer(low):
             start, end = match.span()
@@ -94,7 +95,8 @@ def actor_matcher(codebook: Codebook) -> Matcher:
     """
     named = [(alias, actor.kind, actor.name) for actor in codebook.actors for alias in (actor.name, *actor.aliases)]
     named += [(alias, "bloc", bloc.name) for bloc in codebook.blocs for alias in (bloc.name, *bloc.aliases)]
-    return Matcher(named, proper=True)
+    # an article is no part of a proper name: it may start with a small letter
+    return Matcher(((_ARTICLE.sub("", alias), kind, name) for alias, kind, name in named), proper=True)
 
 
 def _key(alias: str) -> str:
