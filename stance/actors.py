@@ -297,7 +297,7 @@ def validate(actors: Sequence[Actor], blocs: Sequence[Bloc], where: str, *, offi
         strangers = [office.of for office in actor.offices if office.of not in names]
         if offices and strangers:
             raise CodebookError(
-                f"{where}: actor {actor.name!r} holds an office of {strangers[0]!r}, who is no [[actor]]"
+                f"{actor.where or where}: actor {actor.name!r} holds an office of {strangers[0]!r}, who is no [[actor]]"
             )
     for bloc in blocs:
         if strangers := [m for m in bloc.members if m not in names]:

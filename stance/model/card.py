@@ -56,6 +56,7 @@ def render_card(model: StanceModel) -> str:
     for key, title in _SECTIONS.items():
         if about.get(key):
             parts += ["", f"## {title}", "", *_results(about[key])]
+    parts += _holders(model)
     parts += ["", *_decisions(model), "", *_limits(model)]
     return "\n".join(parts) + "\n"
 
@@ -156,6 +157,28 @@ def _results(found: dict[str, Any]) -> list[str]:
             f"{_figure(c['brier_sum_0_2'])}, log loss {_figure(c['log_loss_nats'])} nats.",
         ]
     return lines
+
+
+def _holders(model: StanceModel) -> list[str]:
+    """Return how well it is told whose position it is, beside two baselines."""
+    about = model.about.get("holders", {})
+    if "of" in about:
+        return ["", "## Holders", "", f"- as the model {about['of']} tells them"]
+    found = about.get("held_out")
+    if not found:
+        return []
+    lines = [
+        *("", "## Holders", ""),
+        f"Learned from {about['n']} sentences; measured on {found['n']} held-out ones, given their label: micro-F1 over "
+        "sentence, actor and position.",
+        *("", "| | F1 | precision | recall |", "| --- | --- | --- | --- |"),
+    ]
+    for name in ("holders", "always speaker", "nearest actor"):
+        f = found[name]
+        lines.append(
+            f"| {name} | {f['f1']:.3f} [{f['low']:.3f}, {f['high']:.3f}] | {f['precision']:.3f} | {f['recall']:.3f} |"
+        )
+    return [*lines, "", f"Of the actors sought {found['reachable']:.0%} are named in the sentence or the one before."]
 
 
 def _figure(value: Any) -> str:
