@@ -169,8 +169,8 @@ def _holders(model: StanceModel) -> list[str]:
         return []
     lines = [
         *("", "## Holders", ""),
-        f"Learned from {about['n']} sentences; measured on {found['n']} held-out ones, given their label: micro-F1 over "
-        "sentence, actor and position.",
+        f"Learned from {about['n']} sentences; measured on {found['n']} held-out ones, given the label: micro-F1 "
+        "over sentence, actor and position.",
         *("", "| | F1 | precision | recall |", "| --- | --- | --- | --- |"),
     ]
     for name in ("holders", "always speaker", "nearest actor"):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stance.apps.cli.options import model_option
+from stance.apps.cli.options import model_option, predictions_of
 from stance.errors import DataError
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def plot(
         check_file(output)
         refuse_input(output, predictions)
     model = load_model(options["model"], trust_pickle=options["trust_pickle"])
-    rows = list(_rows(predictions))
+    rows = list(map(dict, predictions_of(predictions)))
     _draw(rows, model, chosen, output, options)
 
 
@@ -106,20 +105,6 @@ def _format_of(output: Path | None, kind: str) -> str:
             "or say which one with --format"
         )
     return known[output.suffix.lower()]
-
-
-def _rows(predictions: Sequence[str]) -> Iterator[dict[str, Any]]:
-    from stance.text.tables import TABLE_SUFFIXES, files_of, read_records
-
-    for source in predictions:
-        if source == "-":
-            yield from (dict(row) for _, row in read_records(sys.stdin.buffer, "jsonl", name="standard input"))
-            continue
-        for file in files_of(Path(source), TABLE_SUFFIXES):
-            kind = TABLE_SUFFIXES.get(file.suffix.lower())
-            if kind is None:
-                raise DataError(f"{file}: no table of predictions; give .csv, .tsv, .jsonl or .parquet")
-            yield from (dict(row) for _, row in read_records(file, kind))
 
 
 def _draw(
