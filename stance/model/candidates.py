@@ -144,7 +144,8 @@ class Finder:
         first = Candidate(SPEAKER, SPEAKER, SPEAKER)
         first.here, first.before = _first_person(text), _first_person(context)
         found = {SPEAKER: first}
-        found.update(dict.fromkeys(filter(None, (own, _last_word(speaker))), first))
+        surname = "" if own or not speaker[:1].isupper() else _last_word(speaker)
+        found.update(dict.fromkeys(filter(None, (own, surname)), first))
         self._named(context, found, before=True)
         earlier = [c for c in found.values() if c is not first]
         self._named(text, found, before=False)
