@@ -20,6 +20,7 @@ from stance.text.readers import Columns, passages_of
 SCHEMA = [
     *("document", "sentence", "start", "end", "text", "label"),
     *("p_engage", "p_terrorist", "confidence", "abstained"),
+    *("holder", "holder_actor", "p_holder", "bloc", "bloc_position", "agrees"),
 ]
 NUMBERS = ["p_engage", "p_terrorist", "confidence"]
 TALKS = "Moscow hosted the Taliban for talks."
@@ -72,7 +73,26 @@ def test_types_do_not_depend_on_what_is_in_the_input(model, documents):
     assert frame.columns.tolist() == SCHEMA
     kinds = frame.dtypes.astype(str)
     assert kinds[["sentence", "start", "end", "abstained"]].tolist() == ["Int64", "int64", "int64", "bool"]
-    assert set(kinds[NUMBERS]) == {"float64"}
+    assert set(kinds[[*NUMBERS, "p_holder"]]) == {"float64"}
+
+
+def test_holders_blocs_and_dates_come_with_the_sentence():
+    model = load_model("fast")
+    rows = [
+        {"text": "We will talk to the Taliban.", "speaker": "PAK", "year": 2018},
+        {"text": "We will talk to the Taliban.", "speaker": "PAK"},
+        {"text": "It snowed.", "speaker": "PAK", "year": 2018},
+    ]
+    frame = analyze(rows, model)
+    assert frame["holder"].tolist()[:2] == ["speaker", "speaker"]
+    assert frame["holder_actor"].tolist()[:2] == ["Pakistan", "Pakistan"]
+    assert frame["bloc"].tolist()[:2] == ["Russia-Pakistan", ""]
+    assert frame["agrees"].tolist()[:2] == ["yes", ""]
+    assert frame.loc[2, ["holder", "bloc"]].isna().all()
+    dated = analyze([rows[1]], model, date="2018-05")
+    assert dated["bloc"].tolist() == ["Russia-Pakistan"]
+    spoken = analyze(["We will talk to the Taliban."], model, speaker="Pakistan", date="2018")
+    assert spoken["holder_actor"].tolist() == ["Pakistan"]
 
 
 def test_confidence_is_the_probability_of_the_label(model):

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from stance.codebook import parse_codebook
 from stance.errors import ArtifactError, DataError
-from stance.model import artifact
+from stance.model import saving
 from stance.model.artifact import StanceModel, load_model, shipped_models
 from stance.model.baselines import Baselines
 from stance.model.classifier import StanceClassifier
@@ -497,14 +497,14 @@ def test_a_failed_save_leaves_nothing_new_and_loses_nothing_old(model, folder, m
     if not there:
         shutil.rmtree(folder)
     before = snapshot(folder.parent)
-    real, calls = getattr(artifact, step), []
+    real, calls = getattr(saving, step), []
 
     def fails(*arguments, **options):
         calls.append(arguments)
         real(*arguments, **options) if step == "write_scorer" else None
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifact, step, fails)
+    monkeypatch.setattr(saving, step, fails)
     with pytest.raises(ArtifactError, match="cannot be written: No space left on device"):
         save_model(model, folder, force=True)
     assert calls
@@ -516,7 +516,7 @@ def test_an_interrupt_while_saving_leaves_nothing(model, tmp_path, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(artifact, "render_card", interrupted)
+    monkeypatch.setattr(saving, "render_card", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_model(model, tmp_path / "m")
     assert list(tmp_path.iterdir()) == []

@@ -74,7 +74,7 @@ def write_rows(
         if output is None:
             raise DataError("parquet is no format for a terminal or pipe; name a file with -o")
         with _replaced(output) as path:
-            _write_parquet(rows, fixed, path)
+            _write_parquet(rows, [] if codebook is None else fixed, path)
         return
     of_sentences = None if codebook is None else partial(_write_table, codebook=codebook)
     write = (of_sentences or _write_columns) if chosen == "table" else _WRITERS[chosen]
