@@ -225,6 +225,7 @@ def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path) -> None:
     types = {"document": pa.string(), "text": pa.string(), "label": pa.string(), "abstained": pa.bool_()}
     types |= dict.fromkeys(("holder", "holder_actor", "bloc", "bloc_position", "agrees"), pa.string())
     types |= {"sentence": pa.int64(), "start": pa.int64(), "end": pa.int64()}
+    types = types if fixed else {}  # of rows that are no sentences nothing is known
     source = iter(rows)
     part = list(islice(source, _PART))
     names = list(dict.fromkeys([*fixed, *(name for row in part for name in row)]))
