@@ -34,7 +34,7 @@ KINDS = ("state", "organisation", "group", "armed", "person", "other")
 SEPARATOR = ";"
 """What parts several names in one cell; no name holds it."""
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-\d{2})?)?(?:[T ].*)?")
+_DATE = re.compile(r"(\d{4})(?:\.0+|-(\d{2})(?:-\d{2})?)?(?:[T ].*)?")
 _ALWAYS = ("0000-00", "9999-99")
 
 

@@ -30,7 +30,8 @@ __all__ = ["HOLDER_KEYS", "aggregate"]
 Floats = NDArray[np.float64]
 HOLDER_KEYS = {"holder": "holder", "actor": "holder_actor", "bloc": "bloc"}
 _TIMES = {"year": 4, "month": 7}
-_FEWEST_DOCUMENTS = 5
+_FEWEST_DOCUMENTS, _FEWEST_DRAWS = 5, 10
+_EDGE = 0.005
 _NOBODY = "(none)"
 
 
@@ -78,7 +79,8 @@ def aggregate(
         ``share_<position>`` (the corrected share), its ``_low`` and ``_high``; with two positions ``net`` (the first's
         share less the second's, -1 to 1), ``net_low``, ``net_high``; ``note``, why something is left out. By holder,
         actor or bloc, what is counted are the sentences in which somebody holds a position, so that shares are among
-        those with one; errors about who holds it are not corrected.
+        those with one: false alarms are taken off, as many in a hundred as among all sentences given; errors about who
+        holds a position are not corrected.
 
     Raises
     ------
@@ -97,55 +99,66 @@ def aggregate(
     model = model if isinstance(model, StanceModel) else load_model(model)
     if not model.about.get("confusion"):
         raise DataError(f"model {model.name!r} has recorded no errors out of fold; train it anew to correct sums")
-    if not by:
-        raise DataError("nothing to add up by; name columns, such as document, speaker, year, holder or bloc")
+    by = (by,) if isinstance(by, str) else tuple(by)
+    if not by or len(set(by)) < len(by):
+        raise DataError("name each column to add up by once, such as document, speaker, year, holder or bloc")
+    if draws < _FEWEST_DRAWS:
+        raise DataError(f"draws is {draws}; a bootstrap needs at least {_FEWEST_DRAWS}")
     of_holders = any(key in HOLDER_KEYS for key in by)
-    errors = _errors(model, of_holders=of_holders)
+    errors = Errors.of(model.about["confusion"])
     rows: Any = predictions.to_dict("records") if hasattr(predictions, "to_dict") else predictions
-    units = list(_units(rows, by, model, errors.labels, of_holders=of_holders))
+    said: dict[str, Floats] = {}
     groups: dict[tuple[str, ...], list[_Unit]] = {}
-    for unit in units:
+    for unit in _units(rows, by, model, errors.labels, said, of_holders=of_holders):
         groups.setdefault(unit.key, []).append(unit)
-    sums = _Sums(model, errors, floor, draws, seed, whole="document" not in by)
+    at = [i for i, label in enumerate(errors.labels) if model.codebook.positions_of(label)]
+    if of_holders and not groups and any(counts[at].any() for counts in said.values()):
+        raise DataError("no row names a holder; predict with a model that knows holders")
+    sums = _Sums(model, errors, floor, draws, seed, whole="document" not in by, of_holders=of_holders, said=said)
+    if clash := set(by) & set(sums.columns):
+        raise DataError(f"column {min(clash)!r} has the name of a result; rename it to add up by it")
     found = [dict(zip(by, key, strict=True)) | sums.of(groups[key]) for key in sorted(groups)]
     return pd.DataFrame(found, columns=[*by, *sums.columns])
 
 
-def _errors(model: StanceModel, *, of_holders: bool) -> Errors:
-    errors = Errors.of(model.about["confusion"])
-    if not of_holders:
-        return errors
-    return errors.among([label for label in errors.labels if model.codebook.positions_of(label)])
-
-
 def _units(
-    rows: Iterable[Mapping[str, Any]], by: Sequence[str], model: StanceModel, labels: Sequence[str], *, of_holders: bool
+    rows: Iterable[Mapping[str, Any]],
+    by: Sequence[str],
+    model: StanceModel,
+    labels: Sequence[str],
+    said: dict[str, Floats],
+    *,
+    of_holders: bool,
 ) -> Iterator[_Unit]:
+    """Yield what is counted; in `said` count the labels of all sentences of each document."""
     book, index = model.codebook, {label: i for i, label in enumerate(labels)}
-    for number, row in enumerate(rows):
-        label = row.get("label", "")
+    for number, row in enumerate(rows, 1):
         if "label" not in row:
             raise DataError(f"row {number}: no column 'label'; these are no predictions of stance")
-        if missing(label):
+        if missing(row["label"]):
             continue
-        positions = [p for p in book.position_names if p in book.positions_of(str(label))]
-        cluster = str(row.get("document", number))
+        positions = [p for p in book.position_names if p in book.positions_of(str(row["label"]))]
+        if (label := book.label_of(positions)) not in index:
+            raise DataError(f"row {number}: label {label!r} is none that model {model.name!r} was measured on")
+        cluster = str(number if missing(row.get("document")) else row["document"])
+        said.setdefault(cluster, np.zeros(len(labels)))[index[label]] += 1
         if not of_holders:
-            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, index[book.canonical(str(label))])
+            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, index[label])
             continue
         if positions and "holder" not in row:
             raise DataError(f"row {number}: no column 'holder'; predict with a model that knows holders")
         for pair in pairs_of(row, positions):
-            held = book.label_of(pair["positions"])
             values = (pair[HOLDER_KEYS[k]] or _NOBODY if k in HOLDER_KEYS else _value(row, k, number) for k in by)
-            if held in index:
-                yield _Unit(tuple(values), cluster, index[held])
+            yield _Unit(tuple(values), cluster, index[book.label_of(pair["positions"])])
 
 
 def _value(row: Mapping[str, Any], key: str, number: int) -> str:
     """Return a row's value of a key; a month or year out of its date."""
     if key in _TIMES:
-        months = next((m for name in ("date", key, "year") if (m := months_of(row.get(name)))), [])
+        names = [name for name in ("date", key, "year") if name in row]
+        if not names or (key == "month" and names == ["year"]):
+            raise DataError(f"row {number}: no column 'date' to add up by {key}; there are {', '.join(map(str, row))}")
+        months = next((m for name in names if (m := months_of(row[name]))), [])
         return months[0][: _TIMES[key]] if months and (key == "year" or len(months) == 1) else _NOBODY
     if key not in row:
         raise DataError(f"row {number}: no column {key!r} to add up by; there are {', '.join(map(str, row))}")
@@ -153,14 +166,45 @@ def _value(row: Mapping[str, Any], key: str, number: int) -> str:
 
 
 class _Sums:
-    """Counts, shares and intervals of a group."""
+    """Counts, shares and intervals of a group.
 
-    def __init__(self, model: StanceModel, errors: Errors, floor: int, draws: int, seed: int, *, whole: bool) -> None:
-        self._book, self._errors, self._floor, self._draws, self._seed = model.codebook, errors, floor, draws, seed
+    Of holders the shares are those among sentences with a position. From what is said, the part that is expected to be
+    false alarms is taken first: as large a part as among all sentences, of which `said` counts the labels.
+    """
+
+    def __init__(
+        self,
+        model: StanceModel,
+        errors: Errors,
+        floor: int,
+        draws: int,
+        seed: int,
+        *,
+        whole: bool,
+        of_holders: bool,
+        said: Mapping[str, Floats],
+    ) -> None:
+        self._floor, self._seed = floor, seed
         self._whole = whole  # documents are drawn, not their sentences
         self._names = model.codebook.position_names
+        held = np.array([bool(model.codebook.positions_of(label)) for label in errors.labels])
+        self._kept = np.flatnonzero(held if of_holders else np.ones_like(held))
+        labels = [errors.labels[i] for i in self._kept]
+        self._errors = errors.among(labels) if of_holders else errors
+        self._place = {document: i for i, document in enumerate(said)}
+        counts = np.array(list(said.values())).reshape(len(said), len(held))
+        rng = np.random.default_rng(seed)
+        even = np.full(len(said), 1 / max(len(said), 1))
+        # how often each document is drawn: at most 255 times, which has a chance of nought
+        self._weights = np.stack([rng.multinomial(len(said), even).astype(np.uint8) for _ in range(draws)])
+        self._rates = self._errors.draws[which := rng.integers(len(errors.draws), size=draws)]
+        self._true, self._true_drawn = np.ones(len(labels)), np.ones((draws, len(labels)))
+        if of_holders:
+            drawn = np.stack([weights @ counts for weights in self._weights])
+            self._true = errors.true_share(counts.sum(axis=0), held, errors.rates)[self._kept]
+            self._true_drawn = errors.true_share(drawn, held, errors.draws[which])[:, self._kept]
         self._members = np.array(
-            [[p in self._book.positions_of(label) for p in self._names] for label in errors.labels], dtype=float
+            [[p in model.codebook.positions_of(label) for p in self._names] for label in labels], dtype=float
         )
 
     @property
@@ -173,10 +217,10 @@ class _Sums:
     def of(self, units: Sequence[_Unit]) -> dict[str, Any]:
         """Return the columns of a group."""
         clusters = {name: i for i, name in enumerate(dict.fromkeys(unit.cluster for unit in units))}
-        n_labels = len(self._errors.labels)
-        counts = np.zeros((len(clusters) if self._whole else len(units), n_labels))
+        column = {label: k for k, label in enumerate(self._kept.tolist())}
+        counts = np.zeros((len(clusters) if self._whole else len(units), len(column)))
         for i, unit in enumerate(units):
-            counts[clusters[unit.cluster] if self._whole else i, unit.label] += 1
+            counts[clusters[unit.cluster] if self._whole else i, column[unit.label]] += 1
         total = counts.sum(axis=0)
         said = total @ self._members
         row: dict[str, Any] = dict.fromkeys(self.columns)
@@ -186,8 +230,8 @@ class _Sums:
         if len(units) < self._floor:
             row["note"] = f"fewer than {self._floor} sentences: no share"
             return row | {f"said_{p}": None for p in self._names}
-        shares = self._with_net(corrected(total, self._errors.rates))
-        bounds = self._bounds(counts, shares)
+        shares = self._with_net(corrected(total * self._true, self._errors.rates))
+        bounds = self._bounds(counts, shares, [self._place[name] for name in clusters])
         if bounds is None:
             row["note"] = f"fewer than {_FEWEST_DOCUMENTS} documents: no interval"
         for k, position in enumerate(self._names):
@@ -207,7 +251,7 @@ class _Sums:
             shares = np.concatenate([shares, shares[..., :1] - shares[..., 1:2]], axis=-1)
         return np.asarray(shares)
 
-    def _bounds(self, counts: Floats, shares: Floats) -> list[tuple[float, float]] | None:
+    def _bounds(self, counts: Floats, shares: Floats, places: Sequence[int]) -> list[tuple[float, float]] | None:
         """Return 95 % intervals of the shares; None of few documents.
 
         Percentiles of the draws, drawn away from the estimate as Student's distribution is wider than the normal one:
@@ -218,12 +262,20 @@ class _Sums:
         n = len(counts)
         if n < (_FEWEST_DOCUMENTS if self._whole else 2):
             return None
-        rng = np.random.default_rng(self._seed)
-        drawn = rng.multinomial(n, np.full(n, 1 / n), size=self._draws) @ counts
-        rates = self._errors.draws[rng.integers(len(self._errors.draws), size=self._draws)]
-        found = self._with_net(corrected(drawn, rates))
+        if self._whole:
+            drawn = self._weights[:, places] @ counts
+        else:  # the sentences of a document are drawn
+            rng = np.random.default_rng(self._seed)
+            drawn = rng.multinomial(n, np.full(n, 1 / n), size=len(self._weights)) @ counts
+        found = self._with_net(corrected(drawn * self._true_drawn, self._rates))
         wider = float(stdtrit(n - 1, 0.975)) / 1.96 * math.sqrt(n / (n - 1))
-        least = np.array([0.0] * len(self._names) + [-1.0] * (len(shares) - len(self._names)))
         low, high = shares + (np.nanpercentile(found, [2.5, 97.5], axis=0) - shares) * wider
+        k = len(self._names)
+        unseen = 0.025 ** (1 / n)  # a share of 1 in all documents is compatible with this one (Clopper & Pearson 1934)
+        low[:k] = np.where(shares[:k] > 1 - _EDGE, np.minimum(low[:k], unseen), low[:k])
+        high[:k] = np.where(shares[:k] < _EDGE, np.maximum(high[:k], 1 - unseen), high[:k])
+        if len(shares) > k and abs(shares[k]) > 1 - _EDGE:
+            low[k], high[k] = min(low[k], low[0] - high[1]), max(high[k], high[0] - low[1])
+        least = np.array([0.0] * k + [-1.0] * (len(shares) - k))
         low, high = np.maximum(np.minimum(low, shares), least), np.minimum(np.maximum(high, shares), 1.0)
         return [(round(float(a), 4), round(float(b), 4)) for a, b in zip(low, high, strict=True)]

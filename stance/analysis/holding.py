@@ -15,6 +15,7 @@ __all__ = ["COLUMNS", "SEPARATOR", "Holding", "pairs_of"]
 
 COLUMNS = ("holder", "holder_actor", "p_holder", "bloc", "bloc_position", "agrees")
 SEPARATOR = "; "
+_DATES = ("date", "year")
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,18 @@ class Holding:
         Says who holds what; None if the model does not know.
     speaker, date
         Who speaks and when, where the input's own columns ``speaker`` and ``date`` or ``year`` do not tell.
-    date_column
-        The column that holds the date, instead.
     """
 
     attributor: Attributor | None
     speaker: str = ""
     date: str = ""
-    date_column: str = ""
+
+    def given(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the input's own columns, with speaker and date where these are given for all."""
+        said = {"speaker": self._speaker(columns)} if self.speaker else {}
+        if self.date and not any(name in columns for name in _DATES):
+            said["date"] = self.date
+        return {**columns, **said}
 
     def columns(
         self,
@@ -74,8 +79,7 @@ class Holding:
         return speaker if isinstance(speaker, str) and speaker.strip() else self.speaker
 
     def _date(self, columns: Mapping[str, Any]) -> Any:
-        names = (self.date_column,) if self.date_column else ("date", "year")
-        return next((columns[name] for name in names if months_of(columns.get(name))), self.date)
+        return next((columns[name] for name in _DATES if months_of(columns.get(name))), self.date)
 
     def _written(self, holders: Sequence[Holder], speaker: str, date: Any) -> dict[str, Any]:
         rows = [self._of(holder, speaker, date) for holder in holders]

@@ -40,7 +40,6 @@ def analyze(
     max_risk: float | None = None,
     speaker: str = "",
     date: str = "",
-    date_column: str = "",
     codebook: Codebook | None = None,
 ) -> pd.DataFrame:
     """Label every sentence of some documents.
@@ -59,8 +58,6 @@ def analyze(
         Abstain so that about this share of sentences is decided, or that at most this share of the decided is wrong.
     speaker, date
         Who speaks, and when (``2018-03``), where the columns ``speaker`` and ``date`` or ``year`` do not tell.
-    date_column
-        The column with the date, if it has another name.
     codebook
         Whose actors and blocs are looked for; by default the shipped one's.
 
@@ -97,7 +94,7 @@ def analyze(
             "pathlib.Path"
         )
     passages = _passages(documents, columns, pre_split=pre_split)
-    holding = Holding(model.attributor(codebook), speaker, date, date_column)
+    holding = Holding(model.attributor(codebook), speaker, date)
     rows = list(label_passages(passages, model, holding, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
     for reason in strangeness([row["text"] for row in rows[:LOOKED_AT]], model):
         warnings.warn(reason, UnfamiliarTextWarning, stacklevel=2)
@@ -192,7 +189,8 @@ def _label(
     targets = _targets(full, model)
     texts, contexts = [s.text for s in full], [s.context for s in full]
     said = model.predict(texts, contexts, targets)
-    held = (holding or Holding(None)).columns(texts, contexts, said.labels, [s.passage.columns for s in full])
+    holding = holding or Holding(None)
+    held = holding.columns(texts, contexts, said.labels, [s.passage.columns for s in full])
     fixed = columns_of(model)
     results = iter(
         zip(
@@ -213,7 +211,7 @@ def _label(
             row |= holders
             row |= {f"p_{name}": p for name, p in zip(model.codebook.position_names, positions, strict=True)}
             row["abstained"] = row["confidence"] < least[target if target in least else model.targets[0]]
-        yield row | _own_columns(sentence.passage.columns, fixed)
+        yield row | _own_columns(holding.given(sentence.passage.columns), fixed)
 
 
 def _own_columns(columns: Mapping[str, Any], fixed: Sequence[str]) -> Row:

@@ -49,6 +49,28 @@ class Errors:
         draws = np.array(confusion["draws"], dtype=float).reshape(-1, len(labels), len(labels))
         return cls(labels, _rates(counts), _rates(draws))
 
+    def true_share(self, said: Floats, held: NDArray[np.bool_], rates: Floats) -> Floats:
+        """Return for each label that is said how often the true one is among some.
+
+        Parameters
+        ----------
+        said
+            How often each label was said of all sentences, shape (n,), or in draws (draws, n).
+        held
+            Which labels are asked about.
+        rates
+            The errors' own, or draws of them.
+
+        Returns
+        -------
+        ndarray of shape (..., n)
+            By Bayes' rule, with the corrected shares of all sentences.
+        """
+        shares = corrected(np.broadcast_to(said, (*rates.shape[:-2], said.shape[-1])), rates)
+        joint = np.nan_to_num(shares)[..., :, None] * rates
+        total = joint.sum(axis=-2)
+        return np.asarray(np.divide(joint[..., held, :].sum(axis=-2), total, out=np.ones_like(total), where=total > 0))
+
     def among(self, labels: Sequence[str]) -> Errors:
         """Return the errors among some labels: of sentences that have one of them, and of which one is said."""
         at = [self.labels.index(label) for label in labels]

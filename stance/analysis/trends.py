@@ -257,7 +257,7 @@ def _dated(predictions: pd.DataFrame | Iterable[Mapping[str, Any]], by: str) -> 
     if by in ("year", "month", "date", "document"):
         raise DataError(f"{by!r} is nothing to follow over years; name bloc, actor, holder, speaker or another column")
     rows: Any = predictions.to_dict("records") if hasattr(predictions, "to_dict") else predictions
-    rows = [dict(row) for row in rows]
+    rows = [dict(row) for row in rows if not missing(row.get("label", ""))]
     if not rows:
         raise DataError("nothing to draw: there are no rows; give what stance predict wrote")
     if dated := [row for row in rows if _year(row)]:

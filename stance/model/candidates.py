@@ -38,10 +38,8 @@ _OFFICIAL = _words(
     "intelligence agency agencies service services office and for in affairs representative senior former vice "
     "council command"
 )
-_LIST_GAP = re.compile(
-    r"(?:\s|,|;|\band\b|\bor\b|\bas well as\b|\btogether with\b|\balong with\b|\bplus\b|\bwith\b|\bto some extent\b|"
-    r"\bto a lesser extent\b|\bin part\b|\b(?:more )?[a-z]+ly\b|\bpartly\b|\balso\b|\bthe\b|\beven\b|\bits ally\b|&)*",
-    re.IGNORECASE,
+_IN_LISTS = _words(
+    "and or as well together along plus with to some a lesser extent in part also the even its ally more less & , ;"
 )
 _OWNERS = (
     (_words("he she his her him"), {"person", "stranger"}),
@@ -161,7 +159,8 @@ class Finder:
         found = self._roster.find(name)
         if found and self._roster.actors[found].kind != "other":
             return found
-        return next((m.name for m in self._matcher.find(name) if m.kind not in {"bloc", "other"}), "")
+        kind, key = self.key_of(name.split(" on behalf of ")[0])
+        return "" if kind in {"bloc", "noun", "other", SPEAKER} else key
 
     def key_of(self, holder: str) -> tuple[str, str]:
         """Return kind and key of a holder as annotators write it: "US officials" is the United States."""
@@ -268,7 +267,7 @@ class Finder:
             a, _ = text.range_of(mention.start, mention.end)
             if mention.kind in {"armed", "other"} or (a > 0 and text.low[a - 1] in _PLACE):
                 continue
-            if last is not None and _LIST_GAP.fullmatch(text.text[last.end : mention.start]):
+            if last is not None and _goes_on(text.text[last.end : mention.start]):
                 groups[-1].append(mention.name)
             else:
                 groups.append([mention.name])
@@ -277,6 +276,12 @@ class Finder:
         if len(groups) > 2:  # where they met is no camp
             groups = [group for group in groups if len(group) > 1 or kinds[group[0]] != "organisation"]
         return groups
+
+
+def _goes_on(gap: str) -> bool:
+    """Return whether a list goes on after what stands between two names."""
+    words = [match[0].lower() for match in _TOKEN.finditer(gap)]
+    return all(word in _IN_LISTS or word.endswith("ly") for word in words)
 
 
 def _describes_other(text: Words, match: re.Match[str]) -> bool:
@@ -318,11 +323,17 @@ def _pronouns(text: Words, found: dict[str, Candidate], earlier: Sequence[Candid
     before = sorted(
         ((place.start, c) for c in earlier for place in c.before if place.via == "name"), key=lambda pair: pair[0]
     )
+    known, upcoming = [c for _, c in before], iter(named)
+    following = next(upcoming, None)
+    last: dict[str, Candidate] = {}
+    for c in known:
+        last[own_kind if c.kind == SPEAKER else c.kind] = c
+    rank = {own_kind if c.kind == SPEAKER else c.kind: at for at, c in enumerate(known)}
     for i, word in enumerate(text.low):
-        kinds = next((kinds for words, kinds in _OWNERS if word in words), None)
-        if kinds is None:
-            continue
-        known = [c for _, c in before] + [c for at, c in named if at < i]
-        owners = [c for c in known if (own_kind if c.kind == SPEAKER else c.kind) in kinds]
-        if owners:
-            owners[-1].here.append(Place(i, i + 1, "pronoun"))
+        while following is not None and following[0] < i:
+            kind = own_kind if following[1].kind == SPEAKER else following[1].kind
+            last[kind], rank[kind] = following[1], len(text) + following[0]
+            following = next(upcoming, None)
+        kinds = next((kinds for words, kinds in _OWNERS if word in words), set())
+        if owners := [(rank[kind], kind) for kind in kinds if kind in last]:
+            last[max(owners)[1]].here.append(Place(i, i + 1, "pronoun"))

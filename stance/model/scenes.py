@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from stance.model.candidates import SPEAKER, Candidate, Finder, Words
@@ -52,7 +53,8 @@ class Scene:
         if not candidate.here:
             return ""
         start = candidate.here[0].start
-        until = next((s for s in self._starts if s > start), len(self.text))
+        at = bisect_right(self._starts, start)
+        until = self._starts[at] if at < len(self._starts) else len(self.text)
         return self.text.text[self.text.spans[start][0] : self.text.spans[until - 1][1]]
 
     def _of_speaker(self, candidate: Candidate) -> Iterator[str]:
@@ -123,8 +125,9 @@ class Scene:
     def _of_clause(self, candidate: Candidate) -> Iterator[str]:
         """Yield the words between a candidate and the next one, and those from the one before."""
         for place in candidate.here[:3]:
-            until = next((s for s in self._starts if s > place.start), len(self.text))
-            since = max((s for s in self._starts if s < place.start), default=0)
+            at = bisect_right(self._starts, place.start)
+            until = self._starts[at] if at < len(self._starts) else len(self.text)
+            since = max(self._starts[bisect_left(self._starts, place.start) - 1], 0)
             for word in set(self.text.low[place.end : until]):
                 yield f"clause {word}"
             for word in set(self.text.low[since : place.start]):

@@ -74,9 +74,10 @@ class Columns:
     ----------
     text
         The text; by default the column ``text``, or the only column, as the first row of each file has it.
-    document, target, speaker, context
-        Its document, what the stance is about, who speaks, the sentence before; empty if there is no such column.
-        The speaker is passed on as ``speaker``; another column of that name becomes ``input_speaker``.
+    document, target, speaker, context, date
+        Its document, what the stance is about, who speaks, the sentence before, when; empty if there is no such column.
+        Speaker and date are passed on as ``speaker`` and ``date``; other columns of these names become
+        ``input_speaker`` and ``input_date``.
         Without a document column each row is a document of its own, and so is a row whose document is blank.
     """
 
@@ -85,6 +86,7 @@ class Columns:
     target: str = ""
     speaker: str = ""
     context: str = ""
+    date: str = ""
 
 
 def read_documents(
@@ -204,7 +206,9 @@ def _no_binary(text: str, name: str) -> str:
 
 def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, known: dict[str, Any]) -> Passage:
     """Return the passage of a row whose text column is named; ``own`` is its document if the row names none."""
-    for column in filter(None, (columns.text, columns.document, columns.target, columns.speaker, columns.context)):
+    for column in filter(
+        None, (columns.text, columns.document, columns.target, columns.speaker, columns.context, columns.date)
+    ):
         if column not in record:
             raise DataError(
                 f"{where}: no column {column!r}; there are {', '.join(map(str, record))}; "
@@ -213,11 +217,12 @@ def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, 
     rest = {**known, **record}
     for used in {columns.text, columns.document} - {""}:
         del rest[used]
-    if columns.speaker and columns.speaker in rest:
-        speaker = rest.pop(columns.speaker)
-        if "speaker" in rest and "speaker" in record:
-            rest[unused_name("input_speaker", {*map(str, record)})] = rest["speaker"]
-        rest["speaker"] = speaker
+    for name, column in (("speaker", columns.speaker), ("date", columns.date)):
+        if column and column in rest:
+            value = rest.pop(column)
+            if name in rest and name in record:
+                rest[unused_name(f"input_{name}", {*map(str, record)})] = rest[name]
+            rest[name] = value
     document = record[columns.document] if columns.document else None
     return Passage(
         document=own if missing(document) else str(document),

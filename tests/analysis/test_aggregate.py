@@ -66,6 +66,36 @@ def test_corrected_intervals_cover_the_truth_and_naive_ones_do_not(shares, capsy
         assert naive[position] / runs < 0.90
 
 
+def test_corrected_intervals_of_holders_cover_the_truth_though_most_alarms_are_false(capsys):
+    rng, runs, shares = np.random.default_rng(5), 500, np.array([0.0, 0.02, 0.92, 0.06])
+    covered = naive = 0
+    for run in range(runs):
+        kept = documents_of((0.08, 0.20, 0.50, 0.22), 300, 7, rng)
+        model = model_with(kept, said_of(kept, rng), np.repeat(np.arange(300), 7).astype(str), seed=run)
+        truth, of = documents_of(shares + 1e-9, 120, 40, rng), np.repeat(np.arange(120), 40)
+        said = said_of(truth, rng)
+        rows = [
+            {"document": str(d), "label": LABELS[i], "holder": "speaker" if i != 2 else None, "bloc": "A"}
+            for d, i in zip(of, said, strict=True)
+        ]
+        found = aggregate(rows, ["bloc"], model, draws=200, seed=run).iloc[0]
+        covered += found["share_engage_low"] <= 0.25 <= found["share_engage_high"]
+        naive += abs(found["said_engage"] - 0.25) < 0.03
+    with capsys.disabled():
+        print(f"\nby bloc, most alarms false: {covered / runs} cover; {naive / runs} within 0.03, counted as said")
+    assert 0.93 <= covered / runs <= 0.98
+    assert naive / runs < 0.9
+
+
+def test_a_share_of_all_or_none_has_an_interval():
+    rows = [{"document": str(d), "label": "engage", "set": "x"} for d in range(5) for _ in range(8)]
+    found = aggregate(rows, ["set"], perfect()).iloc[0]
+    assert found["share_engage"] > 0.99
+    assert found["share_engage_low"] < 0.6
+    assert found["share_terrorist_high"] > 0.4
+    assert found["net_low"] < found["net"]
+
+
 def test_shares_that_the_adjusted_count_would_make_negative_are_shares():
     rates = np.array([[0.9, 0.1], [0.2, 0.8]])
     found = corrected(np.array([[5.0, 95.0], [34.0, 66.0], [0.0, 0.0]]), rates)
@@ -168,12 +198,21 @@ def test_the_same_rows_and_seed_give_the_same_numbers():
         (ROWS, ["party"], "no column 'party'"),
         ([{"text": "x"}], ["document"], "no column 'label'"),
         ([{"document": "a", "label": "engage"}], ["bloc"], "no column 'holder'"),
-        (ROWS, [], "nothing to add up by"),
+        (ROWS, [], "name each column"),
+        (ROWS, ["bloc", "bloc"], "name each column"),
+        ([{"document": "a", "label": "engage"}], ["year"], "no column 'date'"),
+        ([{"document": "a", "label": "engage", "holder": None}], ["bloc"], "no row names a holder"),
+        ([{"document": "a", "label": "engage", "n": 1}], ["n"], "the name of a result"),
     ],
 )
 def test_what_cannot_be_added_up_is_said(rows, by, message):
     with pytest.raises(DataError, match=message):
         aggregate(rows, by, perfect())
+
+
+def test_years_survive_a_csv_with_gaps():
+    rows = [{"document": "a", "label": "engage", "year": year} for year in ("2018.0", 2018.0, 2018, float("nan"), "")]
+    assert aggregate(rows, "year", perfect())[["year", "n"]].values.tolist() == [["(none)", 2], ["2018", 3]]
 
 
 def test_a_model_without_recorded_errors_is_refused():

@@ -339,7 +339,7 @@ def test_wrong_usage(rows, command, tmp_path):
     assert "names no format" in str(command(path, "-o", tmp_path / "a.pdf", code=1).exception)
     assert "among the input" in str(command(path, "--kind", "movers", "-o", path, code=1).exception)
     assert "no such file" in str(command(tmp_path / "x.csv", "-o", tmp_path / "a.svg", code=1).exception)
-    assert "no table of predictions" in str(command(__file__, "-o", tmp_path / "a.svg", code=1).exception)
+    assert "no predictions; give files" in str(command(__file__, "-o", tmp_path / "a.svg", code=1).exception)
 
 
 def test_without_matplotlib_the_extra_is_named():

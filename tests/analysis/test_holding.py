@@ -193,10 +193,12 @@ def test_a_missing_time_of_pandas_is_no_date():
     assert row("Pakistan wants talks.", date=pandas.NaT)["bloc"] == ""
 
 
-def test_a_column_of_the_users_holds_the_date_and_no_other_does():
-    holding = Holding(ATTRIBUTOR, date_column="spoken", date="2018-06")
-    assert row("Pakistan wants talks.", holding=holding, spoken="1998", date="2025-05")["bloc"] == "Recognising states"
-    assert row("Pakistan wants talks.", holding=holding, date="1998")["bloc"] == "Russia-Pakistan"
+def test_speaker_and_date_of_all_are_written_into_the_rows():
+    holding = Holding(None, speaker="Pakistan", date="2018-06")
+    assert holding.given({"n": 1}) == {"n": 1, "speaker": "Pakistan", "date": "2018-06"}
+    own = {"speaker": "India", "year": 2001}
+    assert holding.given(own) == own
+    assert Holding(None).given({"n": 1}) == {"n": 1}
 
 
 # -- several holders -------------------------------------------------------------------------------------------------

@@ -92,7 +92,14 @@ def test_holders_blocs_and_dates_come_with_the_sentence():
     dated = analyze([rows[1]], model, date="2018-05")
     assert dated["bloc"].tolist() == ["Russia-Pakistan"]
     spoken = analyze(["We will talk to the Taliban."], model, speaker="Pakistan", date="2018")
-    assert spoken["holder_actor"].tolist() == ["Pakistan"]
+    assert spoken[["holder_actor", "speaker", "date"]].values.tolist() == [["Pakistan", "Pakistan", "2018"]]
+    named = [{"text": "We will talk to the Taliban.", "who": "PAK", "when": "2018-05", "date": "mine"}]
+    columns = Columns(speaker="who", date="when")
+    assert analyze(named, model, columns=columns)[["bloc", "date", "input_date"]].values.tolist() == [
+        ["Russia-Pakistan", "2018-05", "mine"]
+    ]
+    with pytest.raises(DataError, match="no column 'nosuch'"):
+        analyze(named, model, columns=Columns(date="nosuch"))
 
 
 def test_confidence_is_the_probability_of_the_label(model):

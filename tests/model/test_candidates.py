@@ -409,3 +409,20 @@ def test_odd_characters_hide_no_name(text):
 )
 def test_places_are_exact_whatever_stands_before(text, words):
     assert [word for c in find(text) for word in words_of(c, text, "name")] == words
+
+
+@pytest.mark.parametrize("speaker", ["Jordan Peterson", "Chad Smith", "Paris Hilton", "Mike Washington"])
+def test_a_personal_name_is_no_state(speaker):
+    assert FINDER.actor_of(speaker) == ""
+
+
+def test_a_delegation_speaks_for_its_own_state():
+    assert FINDER.actor_of("Finland on behalf of the European Union") == "Finland"
+    assert FINDER.actor_of("Russian Foreign Ministry") == "Russia"
+
+
+def test_long_lists_are_read_in_time_that_grows_with_them():
+    context = Words("Russia " + "partly " * 400 + "x India met Pakistan.")
+    start = time.perf_counter()
+    FINDER.find(Words("The former wants talks, the latter war."), context)
+    assert time.perf_counter() - start < 1

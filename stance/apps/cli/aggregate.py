@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ __all__ = ["aggregate"]
 
 
 @click.command()
-@click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
+@click.argument("predictions", nargs=-1, metavar="PREDICTIONS...")
 @click.option(
     "--by",
     multiple=True,
@@ -34,8 +35,15 @@ __all__ = ["aggregate"]
 @seed_option("Of the bootstrap.")
 @format_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
+@click.pass_context
 def aggregate(
-    predictions: tuple[str, ...], by: tuple[str, ...], output_format: str | None, output: Path | None, **options: Any
+    context: click.Context,
+    /,
+    predictions: tuple[str, ...],
+    by: tuple[str, ...],
+    output_format: str | None,
+    output: Path | None,
+    **options: Any,
 ) -> None:
     """Add up what stance predict wrote: counts, and shares corrected for the model's errors, with 95 % intervals.
 
@@ -46,13 +54,19 @@ def aggregate(
     Examples:
       stance aggregate labelled.jsonl --by speaker
       stance aggregate labelled.parquet --by bloc --by year -o blocs.csv
-      stance predict speeches/ | stance aggregate - --by year
+      stance predict speeches/ | stance aggregate --by year
     """
+    if not predictions:
+        if sys.stdin.isatty():
+            click.echo(context.get_help(), err=True)
+            context.exit(2)
+        predictions = ("-",)
     from stance.analysis.aggregate import aggregate as add_up
-    from stance.apps.cli.output import refuse_input, write_rows
+    from stance.apps.cli.output import check_file, refuse_input, write_rows
     from stance.model.artifact import load_model
 
     if output is not None:
+        check_file(output)
         refuse_input(output, predictions)
     model = load_model(options["model"], trust_pickle=options["trust_pickle"])
     found = add_up(

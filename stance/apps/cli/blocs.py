@@ -49,6 +49,7 @@ def blocs(
             "source": " ".join(bloc.source.split()),
         }
         for bloc in sorted(book.blocs, key=lambda bloc: (bloc.period.start, bloc.name))
-        if (not months or bloc.period.share_of(months) > 0) and (not who or who in bloc.members)
+        if (not months or bloc.period.share_of(months) > 0)
+        and (not who or who in bloc.members or book.roster.speaks_for(who, date) in bloc.members)
     ]
     write_rows(rows, _COLUMNS, output_format, output)

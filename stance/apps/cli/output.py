@@ -74,7 +74,7 @@ def write_rows(
         if output is None:
             raise DataError("parquet is no format for a terminal or pipe; name a file with -o")
         with _replaced(output) as path:
-            _write_parquet(rows, [] if codebook is None else fixed, path)
+            _write_parquet(rows, fixed, path, of_sentences=codebook is not None)
         return
     of_sentences = None if codebook is None else partial(_write_table, codebook=codebook)
     write = (of_sentences or _write_columns) if chosen == "table" else _WRITERS[chosen]
@@ -216,7 +216,7 @@ def _cell(value: Any) -> Any:
 # -- parquet ---------------------------------------------------------------------------------------------------------
 
 
-def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path) -> None:
+def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path, *, of_sentences: bool) -> None:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -225,12 +225,12 @@ def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path) -> None:
     types = {"document": pa.string(), "text": pa.string(), "label": pa.string(), "abstained": pa.bool_()}
     types |= dict.fromkeys(("holder", "holder_actor", "bloc", "bloc_position", "agrees"), pa.string())
     types |= {"sentence": pa.int64(), "start": pa.int64(), "end": pa.int64()}
-    types = types if fixed else {}  # of rows that are no sentences nothing is known
     source = iter(rows)
-    part = list(islice(source, _PART))
+    part = list(islice(source, _PART) if of_sentences else source)
     names = list(dict.fromkeys([*fixed, *(name for row in part for name in row)]))
+    known = fixed if of_sentences else []  # of other rows the types are those of their values
     schema = pa.schema(
-        [(name, types.get(name) or (pa.float64() if name in fixed else _type(pa, part, name))) for name in names]
+        [(name, _type(pa, part, name) if name not in known else types.get(name) or pa.float64()) for name in names]
     )
     with pq.ParquetWriter(path, schema) as writer:
         while part:

@@ -26,7 +26,9 @@ __all__ = ["predict"]
 @column_options
 @click.option("--speaker-column", default="", metavar="NAME", help="Column with who speaks; becomes 'speaker'.")
 @click.option("--speaker", default="", metavar="NAME", help="Who speaks, where no column tells.")
-@click.option("--date-column", default="", metavar="NAME", help="Column with the date.  [default: date, or year]")
+@click.option(
+    "--date-column", default="", metavar="NAME", help="Column with the date; becomes 'date'.  [default: date, or year]"
+)
 @click.option("--date", default="", metavar="YYYY[-MM]", callback=refuse_no_date, help="When, where no column tells.")
 @codebook_of_actors_option
 @click.option(
@@ -85,7 +87,8 @@ def predict(
     if output is not None:
         refuse_input(output, inputs)
     model = load_model(options["model"], trust_pickle=options["trust_pickle"])
-    columns = Columns(*(options[f"{name}_column"] for name in ("text", "document", "target", "speaker", "context")))
+    named = ("text", "document", "target", "speaker", "context", "date")
+    columns = Columns(*(options[f"{name}_column"] for name in named))
     passages = read_documents(
         inputs,
         columns=columns,
@@ -94,7 +97,7 @@ def predict(
         by_line=options["pre_split"],
     )
     actors = codebook_with_blocs(options["codebook"], options["blocs"])
-    holding = Holding(model.attributor(actors), options["speaker"], options["date"], options["date_column"])
+    holding = Holding(model.attributor(actors), options["speaker"], options["date"])
     rows = label_passages(
         passages,
         model,
