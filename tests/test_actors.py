@@ -214,7 +214,6 @@ def test_the_founding_case(date):
         ("India", "2022-07", "Moscow Format", "engage"),
         ("Pakistan", "1998", "Recognising states", "engage"),
         ("Pakistan", "2025-09", "Moscow Format", "engage"),
-        ("Afghanistan", "2020-08", "Indo-Afghan", "terrorist"),
         ("Afghanistan", "2020-09", "Doha", "engage"),
         ("Iran", "1999", "Northern Alliance and its backers", "terrorist"),
         ("Sergey Lavrov", "2018-03", "Russia-Pakistan", "engage"),

