@@ -25,14 +25,14 @@ from stance.text.tables import missing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HOLDER_KEYS", "aggregate"]
+__all__ = ["HOLDER_KEYS", "NOBODY", "aggregate"]
 
 Floats = NDArray[np.float64]
 HOLDER_KEYS = {"holder": "holder", "actor": "holder_actor", "bloc": "bloc"}
 _TIMES = {"year": 4, "month": 7}
 _FEWEST_DOCUMENTS, _FEWEST_DRAWS = 5, 10
 _EDGE = 0.005
-_NOBODY = "(none)"
+NOBODY = "(none)"
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _units(
         if positions and "holder" not in row:
             raise DataError(f"row {number}: no column 'holder'; predict with a model that knows holders")
         for pair in pairs_of(row, positions):
-            values = (pair[HOLDER_KEYS[k]] or _NOBODY if k in HOLDER_KEYS else _value(row, k, number) for k in by)
+            values = (pair[HOLDER_KEYS[k]] or NOBODY if k in HOLDER_KEYS else _value(row, k, number) for k in by)
             yield _Unit(tuple(values), cluster, index[book.label_of(pair["positions"])])
 
 
@@ -159,10 +159,10 @@ def _value(row: Mapping[str, Any], key: str, number: int) -> str:
         if not names or (key == "month" and names == ["year"]):
             raise DataError(f"row {number}: no column 'date' to add up by {key}; there are {', '.join(map(str, row))}")
         months = next((m for name in names if (m := months_of(row[name]))), [])
-        return months[0][: _TIMES[key]] if months and (key == "year" or len(months) == 1) else _NOBODY
+        return months[0][: _TIMES[key]] if months and (key == "year" or len(months) == 1) else NOBODY
     if key not in row:
         raise DataError(f"row {number}: no column {key!r} to add up by; there are {', '.join(map(str, row))}")
-    return _NOBODY if missing(row[key]) else str(row[key])
+    return NOBODY if missing(row[key]) else str(row[key])
 
 
 class _Sums:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stance.actors import SEPARATOR as BETWEEN_NAMES
 from stance.actors import months_of
 from stance.model.attribution import Attributor, Holder
 from stance.model.candidates import SPEAKER
@@ -14,7 +15,7 @@ from stance.text.tables import missing
 __all__ = ["COLUMNS", "SEPARATOR", "Holding", "pairs_of"]
 
 COLUMNS = ("holder", "holder_actor", "p_holder", "bloc", "bloc_position", "agrees")
-SEPARATOR = "; "
+SEPARATOR = f"{BETWEEN_NAMES} "
 _DATES = ("date", "year")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stance.actors import months_of
-from stance.analysis.aggregate import aggregate
+from stance.analysis.aggregate import NOBODY, aggregate
 from stance.errors import DataError
 from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
 from stance.text.tables import missing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Movers", "Row", "Series", "has_shares", "movers", "series", "series_of"]
 
 Row = dict[str, Any]
-_NOBODY, _PERIOD = "(none)", "(period)"
+_PERIOD = "(period)"
 _MOST = 8
 
 
@@ -131,7 +131,7 @@ def series(
     """
     cells: dict[str, dict[int, Row]] = {}
     for row in frame.to_dict("records"):
-        if _NOBODY not in (row[by], row["year"]):
+        if NOBODY not in (row[by], row["year"]):
             cells.setdefault(row[by], {})[int(row["year"])] = {
                 str(k): None if missing(v) else v for k, v in row.items()
             }
@@ -145,7 +145,7 @@ def series(
     below = sum(not has_shares(row) for rows in cells.values() for row in rows.values())
     kept = {name: cells[name] for name in shown[:most]}
     points = {(name, year): row["n"] for name, rows in kept.items() for year, row in rows.items() if has_shares(row)}
-    found = {d for name, year, d in documents if year != _NOBODY and (name, int(year)) in points}
+    found = {d for name, year, d in documents if year != NOBODY and (name, int(year)) in points}
     positions = tuple(str(c).removeprefix("said_") for c in frame.columns if str(c).startswith("said_"))
     left = (tuple(shown[most:]), below, len(cells) - len(shown))
     return Series(by, positions, kept, *left, floor, sum(points.values()), len(found))
@@ -211,7 +211,7 @@ def movers(
     if "net" not in frame.columns:
         raise DataError("who moved is told by the net of two positions, and this model has another number of them")
     halves: dict[str, dict[str, Row]] = {}
-    for row in frame[frame[by] != _NOBODY].to_dict("records"):
+    for row in frame[frame[by] != NOBODY].to_dict("records"):
         halves.setdefault(row[by], {})[row[_PERIOD]] = {str(k): None if missing(v) else v for k, v in row.items()}
     if not halves:
         raise DataError(_nobody(by))

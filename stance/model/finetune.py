@@ -139,13 +139,8 @@ def finetune(
     """
     recipe = recipe or Recipe()
     book = codebook_for(corpus, codebook, none_label)
-    training, held_out = split_of(corpus)
-    if len(training.target_names) > 1:
-        raise DataError(f"an encoder is trained for one target, and here are: {', '.join(training.target_names)}")
+    training, held_out, known, kept = _parted(corpus, book, recipe, seed)
     target_name = training.target_names[0]
-    known, kept = kept_for_calibration(training, recipe.calibration, seed)
-    refuse_strange(training, held_out, book)
-    refuse_too_few(known, target_name, book)
     folds = folds_of(kept, book, seed)
     folders = _prepared(work, recipe)
     ngrams = StanceClassifier(codebook=book.without_actors(), target=target_name, seed=seed, n_jobs=jobs).fit(
@@ -240,6 +235,17 @@ class _Stages:
 
 
 # -- details ---------------------------------------------------------------------------------------------------------
+
+
+def _parted(corpus: Corpus, book: Codebook, recipe: Recipe, seed: int) -> tuple[Corpus, Corpus | None, Corpus, Corpus]:
+    """Return what is not held out, what is, and of the former what is learned from, and what is kept."""
+    training, held_out = split_of(corpus)
+    if len(training.target_names) > 1:
+        raise DataError(f"an encoder is trained for one target, and here are: {', '.join(training.target_names)}")
+    known, kept = kept_for_calibration(training, recipe.calibration, seed)
+    refuse_strange(training, held_out, book)
+    refuse_too_few(known, training.target_names[0], book)
+    return training, held_out, known, kept
 
 
 def _prepared(work: Path, recipe: Recipe) -> dict[str, Path]:
