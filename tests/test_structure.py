@@ -105,3 +105,20 @@ def test_public_names_resolve():
         assert getattr(stance, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         stance.nothing  # noqa: B018
+
+
+def test_every_test_module_can_be_imported():
+    """The option that passes over modules without torch would pass over broken tests, too, and call them skipped."""
+    tests = Path(__file__).parent
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-o",
+        "addopts=--import-mode=importlib",
+        str(tests),
+    ]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tests.parent)
+    assert found.returncode == 0, found.stdout[-2000:]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from stance.codebook import Target, load_codebook
 from stance.errors import ArtifactError, DataError
-from stance.model.artifact import load_model, save_model
+from stance.model.artifact import load_model
 from stance.model.classifier import StanceClassifier
 from stance.model.encoder import Encoder, EncoderSpec, Reader, batches
+from stance.model.saving import save_model
 
 TARGET = Target("Taliban", aliases=("Taliban",), lookalikes=("Pakistani Taliban",), references=("they",))
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "@", "#", *"abcdefghij", "taliban", "pakistani", "they"]

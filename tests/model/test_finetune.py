@@ -14,10 +14,12 @@ pytest.importorskip("onnx", reason="the extra 'finetune' is not installed")
 from stance.codebook import Target, load_codebook
 from stance.corpus.files import CorpusColumns, read_corpus
 from stance.errors import ArtifactError, DataError
-from stance.model.artifact import load_model, save_model
+from stance.model.artifact import load_model
 from stance.model.export import export, quantize
-from stance.model.finetune import Recipe, finetune, render_finetuning
+from stance.model.finetune import Recipe, finetune
 from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
+from stance.model.printed import render_finetuning
+from stance.model.saving import save_model
 from stance.model.weights import base_folder
 
 ENGAGE = [
