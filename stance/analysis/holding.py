@@ -8,7 +8,7 @@ from typing import Any
 
 from stance.actors import SEPARATOR as BETWEEN_NAMES
 from stance.actors import months_of
-from stance.model.attribution import Attributor, Holder
+from stance.model.attribution import Attributor, Holder, holder_of
 from stance.model.candidates import SPEAKER
 from stance.text.tables import missing
 
@@ -136,9 +136,7 @@ def pairs_of(row: Mapping[str, Any], positions: Sequence[str]) -> list[dict[str,
     beside = {name: text.split(SEPARATOR) for name, text in given.items()}
     found: dict[str, dict[str, Any]] = {}
     for i, part in enumerate(parts):
-        name, _, position = part.rpartition(":")
-        held = [position] if name and position in positions else list(positions)
-        name = name if name and position in positions else part
+        name, held = holder_of(part, positions)
         pair = found.setdefault(name, {"holder": name, "positions": []})
         pair["positions"] += [p for p in held if p not in pair["positions"]]
         for column, values in beside.items():

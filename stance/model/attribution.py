@@ -12,17 +12,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stance.actors import SEPARATOR
 from stance.codebook import Codebook
 from stance.model.candidates import CAMP, Finder
 from stance.model.scenes import Scene
 from stance.text.mentions import actor_matcher, target_matcher
 from stance.text.sentences import unwrap
 
-__all__ = ["Attributor", "Holder", "HolderWeights", "Proba", "chosen_of", "gold_holders"]
+__all__ = ["Attributor", "Holder", "HolderWeights", "Proba", "chosen_of", "gold_holders", "holder_of"]
 
 Floats = NDArray[np.float64]
 Proba = Callable[[Sequence[str], Sequence[str]], Floats]
@@ -77,8 +79,12 @@ class Attributor:
 
     def __init__(self, codebook: Codebook, weights: HolderWeights, proba: Proba | None = None) -> None:
         self.codebook, self.weights, self._proba = codebook, weights, proba
-        self.finder = Finder(actor_matcher(codebook), codebook.roster, weights.nouns)
         self._matchers = [target_matcher(target) for target in codebook.targets]
+
+    @cached_property
+    def finder(self) -> Finder:
+        """What finds candidates; made when first needed: the matcher of all actors takes a third of a second."""
+        return Finder(actor_matcher(self.codebook), self.codebook.roster, self.weights.nouns)
 
     def attribute(
         self,
@@ -225,12 +231,20 @@ def gold_holders(holder: str, positions: Iterable[str]) -> list[tuple[str, str]]
     >>> gold_holders("Russia:engage; India:terrorist", ["engage", "terrorist"])
     [('Russia', 'engage'), ('India', 'terrorist')]
     """
+    parts = filter(None, map(str.strip, holder.split(SEPARATOR)))
+    return [(name, p) for name, held in (holder_of(part, positions) for part in parts) for p in held]
+
+
+def holder_of(part: str, positions: Iterable[str]) -> tuple[str, list[str]]:
+    """Return who is meant by one part of a holder column, and the positions held: that after the colon, or all.
+
+    Examples
+    --------
+    >>> holder_of("Russia:engage", ["engage", "terrorist"]), holder_of("Iran", ["engage"])
+    (('Russia', ['engage']), ('Iran', ['engage']))
+    """
     names = list(positions)
-    pairs = []
-    for part in filter(None, map(str.strip, holder.split(";"))):
-        name, _, position = part.rpartition(":")
-        if name and position.strip() in names:
-            pairs.append((name.strip(), position.strip()))
-        else:
-            pairs += [(name.strip() if position.strip() == "both" and name else part, p) for p in names]
-    return pairs
+    name, _, position = (piece.strip() for piece in part.rpartition(":"))
+    if name and position in names:
+        return name, [position]
+    return name if name and position == "both" else part.strip(), names

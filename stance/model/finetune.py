@@ -120,8 +120,7 @@ def finetune(
     work
         The folder of checkpoints. A run that was interrupted goes on from there.
     seed, jobs
-        Seed of everything random; processes of joblib for the n-grams. The same corpus, recipe and seed give the same
-        model on one machine.
+        Of everything random; processes of joblib. The same corpus, recipe and seed give one model on one machine.
     progress
         Called with the stage, the steps done and to do, and the loss.
 
@@ -152,10 +151,8 @@ def finetune(
     rows = stages.taught(rows, known.groups, _unseen(unlabelled, kept, held_out))
     network = stages.trained("student" if recipe.teacher else "encoder", "base", rows, recipe.plan, recipe.layers)
     encoder = _to_onnx(network, work, network_name(recipe.base))
-    head = network.head_of_vectors()
-    theirs = encoder.embed(kept.texts, kept.contexts, target) @ head[0] + head[1]
-    agreement = _agreement(network, encoder, theirs, kept, truth_of(kept, ngrams.scorer_) > 0, target)
-    scorer, figures, confusion = blended(ngrams.scorer_, encoder, head, theirs, kept, folds)
+    theirs, agreement = _agreement(network, encoder, kept, truth_of(kept, ngrams.scorer_) > 0, target)
+    scorer, figures, confusion = blended(ngrams.scorer_, encoder, network.head_of_vectors(), theirs, kept, folds)
     holders, of_holders = learned(training, book, held_out, scorer.position_proba, seed)
     model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_}, holders=holders)
     about = {
@@ -310,10 +307,11 @@ def _to_onnx(network: Network, work: Path, base: str) -> Encoder:
 
 
 def _agreement(
-    network: Network, encoder: Encoder, ours: Floats, kept: Corpus, truth: NDArray[np.bool_], target: Target
-) -> dict[str, float]:
-    """Compare log-odds on the kept documents in 8 bits, `ours`, with the original's; refuse if decisions change."""
+    network: Network, encoder: Encoder, kept: Corpus, truth: NDArray[np.bool_], target: Target
+) -> tuple[Floats, dict[str, float]]:
+    """Return log-odds on the kept documents in 8 bits, compared with the original's; refuse if decisions change."""
     coef, intercept = network.head_of_vectors()
+    ours = encoder.embed(kept.texts, kept.contexts, target) @ coef + intercept
     theirs = vectors_of(network, kept.texts, kept.contexts, target) @ coef + intercept
     found = {
         "same_decisions": float(((ours > 0) == (theirs > 0)).mean()),
@@ -329,7 +327,7 @@ def _agreement(
             f"{len(kept)} sentences are the same, macro-F1 {found['macro_f1_8']:.3f} for {found['macro_f1_32']:.3f}; "
             "train with another seed or a lower rate"
         )
-    return found
+    return ours, found
 
 
 def _macro_f1(said: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stance.apps.cli.options import format_option, model_option, predictions_of, seed_option
+from stance.apps.cli.options import format_option, model_option, predictions_of, seed_option, sources_or_help
 
 __all__ = ["aggregate"]
 
@@ -56,11 +55,7 @@ def aggregate(
       stance aggregate labelled.parquet --by bloc --by year -o blocs.csv
       stance predict speeches/ | stance aggregate --by year
     """
-    if not predictions:
-        if sys.stdin.isatty():
-            click.echo(context.get_help(), err=True)
-            context.exit(2)
-        predictions = ("-",)
+    predictions = sources_or_help(context, predictions)
     from stance.analysis.aggregate import aggregate as add_up
     from stance.apps.cli.output import check_file, refuse_input, write_rows
     from stance.model.artifact import load_model

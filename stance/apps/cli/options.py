@@ -29,6 +29,7 @@ __all__ = [
     "progress_bar",
     "refuse_no_date",
     "seed_option",
+    "sources_or_help",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -182,6 +183,16 @@ def predictions_of(sources: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
             if (kind := TABLE_SUFFIXES.get(file.suffix.lower())) is None:
                 raise DataError(f"{file}: no predictions; give files of {', '.join(TABLE_SUFFIXES)}")
             yield from (record for _, record in read_records(file, kind))
+
+
+def sources_or_help(context: click.Context, sources: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the sources, by default standard input; on a terminal with nothing piped print help and exit 2."""
+    import sys
+
+    if not sources and sys.stdin.isatty():
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+    return sources or ("-",)
 
 
 def progress_bar(label: str) -> tuple[Callable[[int, int], None], Callable[[], None]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stance.apps.cli.options import model_option, predictions_of
+from stance.apps.cli.options import model_option, predictions_of, sources_or_help
 from stance.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ def plot(
       stance plot labelled.parquet --kind heatmap --by actor -o actors.html
       stance plot labelled.jsonl --kind movers --before 2021
     """
-    if not predictions:
-        if sys.stdin.isatty():
-            click.echo(context.get_help(), err=True)
-            context.exit(2)
-        predictions = ("-",)
+    predictions = sources_or_help(context, predictions)
     from stance.apps.cli.output import check_file, refuse_input
     from stance.model.artifact import load_model
 

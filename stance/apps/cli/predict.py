@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from stance.apps.cli.options import (
     format_option,
     model_option,
     refuse_no_date,
+    sources_or_help,
 )
 
 __all__ = ["predict"]
@@ -72,11 +72,7 @@ def predict(
       stance predict rows.csv --text-column sentence --document-column speech --pre-split
       cat article.txt | stance predict --max-risk 0.1
     """
-    if not inputs:
-        if sys.stdin.isatty():
-            click.echo(context.get_help(), err=True)
-            context.exit(2)
-        inputs = ("-",)
+    inputs = sources_or_help(context, inputs)
     from stance.analysis.familiarity import strangeness, watched
     from stance.analysis.holding import Holding
     from stance.analysis.pipeline import columns_of, label_passages
