@@ -33,13 +33,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the stance is about: its names, the names that are not it, and what may refer back to it."""
+    """What the stance is about: its names, the names that are not it, what may refer back to it, and its topics.
+
+    Topics are words that tell that a text may be about the target though it does not name it.
+    """
 
     name: str
     description: str = ""
     aliases: tuple[str, ...] = ()
     lookalikes: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +274,7 @@ def _codebook(top: Table, included: Iterable[Table] = ()) -> Codebook:
     return book
 
 
-_TARGET_LISTS = ("aliases", "lookalikes", "references")
+_TARGET_LISTS = ("aliases", "lookalikes", "references", "topics")
 
 
 def _validate(book: Codebook, where: str) -> None:

@@ -35,9 +35,12 @@ _EDGE = 0.005
 NOBODY = "(none)"
 
 
+_GATED = -1
+
+
 @dataclass(frozen=True)
 class _Unit:
-    """What is counted: a sentence, or what one holder holds in it."""
+    """What is counted: a sentence, or what one holder holds in it; of a sentence that a gate held back no label."""
 
     key: tuple[str, ...]
     cluster: str
@@ -58,7 +61,8 @@ def aggregate(
     Parameters
     ----------
     predictions
-        Rows as `stance.analyze` or ``stance predict`` give them; rows without a label are left out.
+        Rows as `stance.analyze` or ``stance predict`` give them; rows without a label are left out. Sentences that a
+        gate held back count as ``none``, and the classifier's errors are those on sentences that a gate lets through.
     by
         Columns: ``holder``, ``actor`` (for whom the holder speaks), ``bloc``, ``year`` and ``month`` (out of a column
         ``date`` or ``year``), or any of the predictions' own, such as ``document`` and ``speaker``.
@@ -111,6 +115,8 @@ def aggregate(
     groups: dict[tuple[str, ...], list[_Unit]] = {}
     for unit in _units(rows, by, model, errors.labels, said, of_holders=of_holders):
         groups.setdefault(unit.key, []).append(unit)
+    if any(counts[_GATED] for counts in said.values()) and "relevant" in model.about["confusion"]:
+        errors = Errors.of(model.about["confusion"]["relevant"])
     at = [i for i, label in enumerate(errors.labels) if model.codebook.positions_of(label)]
     if of_holders and not groups and any(counts[at].any() for counts in said.values()):
         raise DataError("no row names a holder; predict with a model that knows holders")
@@ -130,7 +136,7 @@ def _units(
     *,
     of_holders: bool,
 ) -> Iterator[_Unit]:
-    """Yield what is counted; in `said` count the labels of all sentences of each document."""
+    """Yield what is counted; in `said` count the labels of all sentences of each document, last those held back."""
     book, index = model.codebook, {label: i for i, label in enumerate(labels)}
     for number, row in enumerate(rows, 1):
         if "label" not in row:
@@ -141,15 +147,21 @@ def _units(
         if (label := book.label_of(positions)) not in index:
             raise DataError(f"row {number}: label {label!r} is none that model {model.name!r} was measured on")
         cluster = str(number if missing(row.get("document")) else row["document"])
-        said.setdefault(cluster, np.zeros(len(labels)))[index[label]] += 1
+        place = _GATED if _is_true(row.get("gated")) else index[label]
+        said.setdefault(cluster, np.zeros(len(labels) + 1))[place] += 1
         if not of_holders:
-            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, index[label])
+            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, place)
             continue
         if positions and "holder" not in row:
             raise DataError(f"row {number}: no column 'holder'; predict with a model that knows holders")
         for pair in pairs_of(row, positions):
             values = (pair[HOLDER_KEYS[k]] or NOBODY if k in HOLDER_KEYS else _value(row, k, number) for k in by)
             yield _Unit(tuple(values), cluster, index[book.label_of(pair["positions"])])
+
+
+def _is_true(cell: Any) -> bool:
+    """Return whether a cell says yes, as a value or as text of a csv file."""
+    return str(cell).strip().lower() == "true"
 
 
 def _value(row: Mapping[str, Any], key: str, number: int) -> str:
@@ -192,7 +204,7 @@ class _Sums:
         labels = [errors.labels[i] for i in self._kept]
         self._errors = errors.among(labels) if of_holders else errors
         self._place = {document: i for i, document in enumerate(said)}
-        counts = np.array(list(said.values())).reshape(len(said), len(held))
+        counts = np.array(list(said.values())).reshape(len(said), len(held) + 1)[:, :_GATED]
         rng = np.random.default_rng(seed)
         even = np.full(len(said), 1 / max(len(said), 1))
         # how often each document is drawn: at most 255 times, which has a chance of nought
@@ -217,12 +229,12 @@ class _Sums:
     def of(self, units: Sequence[_Unit]) -> dict[str, Any]:
         """Return the columns of a group."""
         clusters = {name: i for i, name in enumerate(dict.fromkeys(unit.cluster for unit in units))}
-        column = {label: k for k, label in enumerate(self._kept.tolist())}
+        column = {label: k for k, label in enumerate(self._kept.tolist())} | {_GATED: len(self._kept)}
         counts = np.zeros((len(clusters) if self._whole else len(units), len(column)))
         for i, unit in enumerate(units):
             counts[clusters[unit.cluster] if self._whole else i, column[unit.label]] += 1
         total = counts.sum(axis=0)
-        said = total @ self._members
+        said = total[:_GATED] @ self._members
         row: dict[str, Any] = dict.fromkeys(self.columns)
         row |= {"n": len(units), "n_documents": len(clusters), "note": ""}
         for position, number in zip(self._names, said, strict=True):
@@ -230,7 +242,7 @@ class _Sums:
         if len(units) < self._floor:
             row["note"] = f"fewer than {self._floor} sentences: no share"
             return row | {f"said_{p}": None for p in self._names}
-        shares = self._with_net(corrected(total * self._true, self._errors.rates))
+        shares = self._shares(total, self._true, self._errors.rates)
         bounds = self._bounds(counts, shares, [self._place[name] for name in clusters])
         if bounds is None:
             row["note"] = f"fewer than {_FEWEST_DOCUMENTS} documents: no interval"
@@ -244,9 +256,20 @@ class _Sums:
                 row["net_low"], row["net_high"] = bounds[-1]
         return row
 
-    def _with_net(self, labels: Floats) -> Floats:
-        """Return shares of positions for those of labels, and of two positions the first less the second."""
-        shares = labels @ self._members
+    def _shares(self, counts: Floats, true: Floats, rates: Floats) -> Floats:
+        """Return the corrected shares of positions, and of two the first less the second.
+
+        Parameters
+        ----------
+        counts
+            Of labels, and last of the sentences that a gate held back: they are ``none``, and dilute.
+        true, rates
+            How many of each label are no false alarms; the errors.
+        """
+        asked, gated = counts[..., :_GATED] * true, counts[..., _GATED:]
+        n = asked.sum(axis=-1, keepdims=True)
+        shares = np.where(n > 0, corrected(asked, rates), np.where(gated > 0, 0.0, np.nan)) @ self._members
+        shares = shares * np.divide(n, n + gated, out=np.ones_like(n), where=gated > 0)
         if len(self._names) == 2:
             shares = np.concatenate([shares, shares[..., :1] - shares[..., 1:2]], axis=-1)
         return np.asarray(shares)
@@ -267,13 +290,14 @@ class _Sums:
         else:  # the sentences of a document are drawn
             rng = np.random.default_rng(self._seed)
             drawn = rng.multinomial(n, np.full(n, 1 / n), size=len(self._weights)) @ counts
-        found = self._with_net(corrected(drawn * self._true_drawn, self._rates))
+        found = self._shares(drawn, self._true_drawn, self._rates)
+        asked = 1 - counts[:, _GATED].sum() / counts.sum()
         wider = float(stdtrit(n - 1, 0.975)) / 1.96 * math.sqrt(n / (n - 1))
         low, high = shares + (np.nanpercentile(found, [2.5, 97.5], axis=0) - shares) * wider
         k = len(self._names)
         unseen = 0.025 ** (1 / n)  # a share of 1 in all documents is compatible with this one (Clopper & Pearson 1934)
         low[:k] = np.where(shares[:k] > 1 - _EDGE, np.minimum(low[:k], unseen), low[:k])
-        high[:k] = np.where(shares[:k] < _EDGE, np.maximum(high[:k], 1 - unseen), high[:k])
+        high[:k] = np.where(shares[:k] < _EDGE, np.maximum(high[:k], asked * (1 - unseen)), high[:k])
         if len(shares) > k and abs(shares[k]) > 1 - _EDGE:
             low[k], high[k] = min(low[k], low[0] - high[1]), max(high[k], high[0] - low[1])
         least = np.array([0.0] * k + [-1.0] * (len(shares) - k))

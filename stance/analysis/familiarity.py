@@ -9,10 +9,9 @@ from stance.corpus.language import doubt
 from stance.model.artifact import StanceModel
 from stance.text.mentions import target_matcher
 
-__all__ = ["LOOKED_AT", "UnfamiliarTextWarning", "strangeness", "watched"]
+__all__ = ["UnfamiliarTextWarning", "Watch", "strangeness"]
 
-LOOKED_AT = 2000
-"""How many sentences are looked at; the first ones."""
+_LOOKED_AT = 2000  # the first sentences, and the first that a gate holds back
 _FEWEST_SENTENCES = 5
 _FEWEST_WORDS = 100
 _MOST_FOREIGN = 0.5
@@ -24,12 +23,12 @@ class UnfamiliarTextWarning(UserWarning):
     """The input does not look like what the model knows; its labels and probabilities may mean little."""
 
 
-def strangeness(texts: Iterable[str], model: StanceModel) -> list[str]:
+def strangeness(texts: Iterable[str], model: StanceModel, gated: Iterable[str] = ()) -> list[str]:
     """Return in a sentence each why labels of these sentences may mean little; nothing if they look familiar.
 
     Looked for are sentences that seem not to be English, if most of them do and the model learned from English; and no
     name of a target of the codebook in any sentence, or else less than 75 % of the words known from training, of models
-    that know many. A few sentences are too few to say.
+    that know many. A few sentences are too few to say. Of sentences that a gate holds back only the language is asked.
 
     Examples
     --------
@@ -38,18 +37,29 @@ def strangeness(texts: Iterable[str], model: StanceModel) -> list[str]:
     ['no sentence names the target (Taliban): positions found here are doubtful']
     """
     found = [text for text in texts if text.strip()]
-    if len(found) < _FEWEST_SENTENCES:
+    others = [text for text in gated if text.strip()]
+    if len(found) + len(others) < _FEWEST_SENTENCES:
         return []
-    checks = (_foreign(found, model), _unnamed(found, model) or _unknown(found, model))
+    checks = (_foreign(found + others, model), _unnamed(found, model) or _unknown(found, model))
     return [reason for reason in checks if reason]
 
 
-def watched(rows: Iterable[dict[str, Any]], texts: list[str]) -> Iterator[dict[str, Any]]:
-    """Pass rows through, and append the first texts to a list."""
-    for row in rows:
-        if len(texts) < LOOKED_AT:
-            texts.append(row["text"])
-        yield row
+class Watch:
+    """Keeps the first texts of the rows that go through it."""
+
+    def __init__(self) -> None:
+        self._texts: dict[bool, list[str]] = {False: [], True: []}
+
+    def through(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Pass rows on."""
+        for row in rows:
+            if len(kept := self._texts[row["gated"]]) < _LOOKED_AT:
+                kept.append(row["text"])
+            yield row
+
+    def strangeness(self, model: StanceModel) -> list[str]:
+        """Return why labels of these rows may mean little; see `strangeness`."""
+        return strangeness(self._texts[False], model, self._texts[True])
 
 
 def _foreign(texts: list[str], model: StanceModel) -> str:
@@ -67,6 +77,8 @@ def _unnamed(texts: list[str], model: StanceModel) -> str:
     if any(m.kind == "target" for text in texts for matcher in matchers for m in matcher.find(text)):
         return ""
     names = ", ".join(target.name for target in model.codebook.targets)
+    if not texts:
+        return f"no sentence names the target ({names}) or is near one that has to do with it: all are none"
     return f"no sentence names the target ({names}): positions found here are doubtful"
 
 

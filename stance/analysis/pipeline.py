@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stance.analysis.familiarity import LOOKED_AT, UnfamiliarTextWarning, strangeness
+from stance.analysis.familiarity import UnfamiliarTextWarning, Watch
 from stance.analysis.holding import COLUMNS, Holding
 from stance.codebook import Codebook
 from stance.errors import DataError
 from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
+from stance.model.gating import Gating
 from stance.text.readers import Columns, Passage, passages_of, read_documents
+from stance.text.relevance import Gate
 from stance.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Row", "analyze", "columns_of", "label_passages"]
+__all__ = ["Labeller", "Row", "Sentence", "Tally", "analyze", "columns_of", "framed"]
 
 Row = dict[str, Any]
 _BATCH = 2048
@@ -41,6 +43,8 @@ def analyze(
     speaker: str = "",
     date: str = "",
     codebook: Codebook | None = None,
+    gate: str = "",
+    relevant: bool = False,
 ) -> pd.DataFrame:
     """Label every sentence of some documents.
 
@@ -60,12 +64,18 @@ def analyze(
         Who speaks, and when (``2018-03``), where the columns ``speaker`` and ``date`` or ``year`` do not tell.
     codebook
         Whose actors and blocs are looked for; by default the shipped one's.
+    gate
+        Which sentences are classified, and not just called none: ``named`` (those near a name of the target),
+        ``topic`` (or near a word of its topics), ``off`` (all); by default as the model was measured to lose little.
+    relevant
+        Leave the others, and blank texts, out.
 
     Returns
     -------
     pandas.DataFrame
         One row for each sentence, in order: document, sentence (its number there, from 0), start and end (in characters
         of the text), text, label, p_<position> of each position, confidence (the probability of the label), abstained,
+        gated (not classified: probabilities are then the shares that were measured of such sentences in the corpus),
         the columns of `stance.analysis.holding`; then the input's own columns, those whose name is taken with
         ``input_`` before it. A blank text gives one row without a label.
 
@@ -85,8 +95,6 @@ def analyze(
     >>> frame["label"].tolist()
     ['engage', 'none']
     """
-    import pandas as pd
-
     model = model if isinstance(model, StanceModel) else load_model(model)
     if isinstance(documents, (str, bytes, Mapping)):
         raise DataError(
@@ -94,14 +102,30 @@ def analyze(
             "pathlib.Path"
         )
     passages = _passages(documents, columns, pre_split=pre_split)
-    holding = Holding(model.attributor(codebook), speaker, date)
-    rows = list(label_passages(passages, model, holding, pre_split=pre_split, coverage=coverage, max_risk=max_risk))
-    for reason in strangeness([row["text"] for row in rows[:LOOKED_AT]], model):
+    labeller = Labeller(
+        model,
+        Holding(model.attributor(codebook), speaker, date),
+        Gating.of(model, gate),
+        pre_split=pre_split,
+        coverage=coverage,
+        max_risk=max_risk,
+        relevant=relevant,
+    )
+    watch = Watch()
+    rows = list(watch.through(labeller.rows(passages)))
+    for reason in watch.strangeness(model):
         warnings.warn(reason, UnfamiliarTextWarning, stacklevel=2)
-    names = list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)]))
-    frame = pd.DataFrame(rows, columns=names)
+    return framed(rows, model, list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)])))
+
+
+def framed(rows: Sequence[Row], model: StanceModel, names: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a frame with columns of these names, the pipeline's own of the same types whatever the rows."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=list(names))
     numbers = [name for name in columns_of(model) if name.startswith("p_")]
-    kinds = {"sentence": "Int64", "start": "int64", "end": "int64", "abstained": "bool", "confidence": "float64"}
+    kinds = {"sentence": "Int64", "start": "int64", "end": "int64", "confidence": "float64"}
+    kinds |= {"abstained": "bool", "gated": "bool"}
     return frame.astype({**kinds, **dict.fromkeys([*numbers, "p_holder"], "float64")})
 
 
@@ -119,59 +143,166 @@ def _passages(documents: Any, columns: Columns | None, *, pre_split: bool) -> It
 def columns_of(model: StanceModel) -> list[str]:
     """Return the names of the columns that every row has."""
     positions = [f"p_{name}" for name in model.codebook.position_names]
-    return ["document", "sentence", "start", "end", "text", "label", *positions, "confidence", "abstained", *COLUMNS]
-
-
-def label_passages(
-    passages: Iterable[Passage],
-    model: StanceModel,
-    holding: Holding | None = None,
-    *,
-    pre_split: bool = False,
-    coverage: float | None = None,
-    max_risk: float | None = None,
-) -> Iterator[Row]:
-    """Yield one row for each sentence, as they come; memory does not grow with the input.
-
-    Of a document whose passages are more than 100,000 other documents apart the sentences are numbered anew. Parameters
-    and columns as in `analyze`; without `holding` those of holders are empty.
-    """
-    least = {target: model.least_confidence(target, coverage=coverage, max_risk=max_risk) for target in model.targets}
-    waiting: list[_Sentence] = []
-    for sentence in _sentences(passages, pre_split=pre_split):
-        waiting.append(sentence)
-        if len(waiting) >= _BATCH:
-            yield from _label(waiting, model, least, holding)
-            waiting = []
-    yield from _label(waiting, model, least, holding)
+    first = ["document", "sentence", "start", "end", "text", "label", *positions]
+    return [*first, "confidence", "abstained", "gated", *COLUMNS]
 
 
 @dataclass(slots=True)
-class _Sentence:
+class Tally:
+    """How many sentences were labelled, held back by the gate, and read by the encoder."""
+
+    sentences: int = 0
+    gated: int = 0
+    encoded: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Add another one's counts."""
+        self.sentences += other.sentences
+        self.gated += other.gated
+        self.encoded += other.encoded
+
+
+@dataclass(slots=True)
+class Sentence:
+    """A sentence of a passage, numbered in its document, with the one before it; a blank passage has one too."""
+
     passage: Passage
     number: int | None
     start: int
     end: int
     text: str
     context: str
+    relevant: bool = True
 
 
-def _sentences(passages: Iterable[Passage], *, pre_split: bool) -> Iterator[_Sentence]:
-    """Yield the sentences of each passage, numbered through its document, each with the one before it."""
-    places: OrderedDict[tuple[str, str], tuple[int, str]] = OrderedDict()
-    for passage in passages:
-        number, before = places.pop((passage.document, passage.target), (0, ""))
-        before = before if passage.context is None else passage.context
-        spans = _whole(passage.text) if pre_split else split_sentences(passage.text)
-        for start, end in spans:
-            text = passage.text[start:end]
-            yield _Sentence(passage, number, passage.start + start, passage.start + end, text, before)
-            number, before = number + 1, text
-        if not spans:
-            yield _Sentence(passage, None, passage.start, passage.start, "", before)
-        places[passage.document, passage.target] = (number, before)
-        if len(places) > _REMEMBERED_DOCUMENTS:
-            places.popitem(last=False)
+class Labeller:
+    """From passages to rows.
+
+    Parameters
+    ----------
+    model, holding, gating
+        The classifier; what fills the columns of holders; the gates, None for none.
+    pre_split, coverage, max_risk, relevant
+        As in `analyze`.
+
+    Attributes
+    ----------
+    tally
+        What was labelled so far.
+    """
+
+    def __init__(
+        self,
+        model: StanceModel,
+        holding: Holding | None = None,
+        gating: Gating | None = None,
+        *,
+        pre_split: bool = False,
+        coverage: float | None = None,
+        max_risk: float | None = None,
+        relevant: bool = False,
+    ) -> None:
+        self.model, self.holding, self.columns = model, holding or Holding(None), columns_of(model)
+        self.tally = Tally()
+        self._gating, self._pre_split, self._relevant = gating, pre_split, relevant
+        self._least = {t: model.least_confidence(t, coverage=coverage, max_risk=max_risk) for t in model.targets}
+        self._positions = [f"p_{name}" for name in model.codebook.position_names]
+
+    def rows(self, passages: Iterable[Passage]) -> Iterator[Row]:
+        """Yield one row for each sentence, as they come; memory does not grow with the input.
+
+        Of a document whose passages are more than 100,000 other documents apart the sentences are numbered anew.
+        """
+        return self.label(self.sentences(passages))
+
+    def sentences(self, passages: Iterable[Passage]) -> Iterator[Sentence]:
+        """Yield the sentences of each passage, numbered through its document, each with the one before it."""
+        places: OrderedDict[tuple[str, str], tuple[int, str, int | None]] = OrderedDict()
+        for passage in passages:
+            key = passage.document, passage.target
+            number, before, since = places.pop(key, (0, "", None))
+            gate = self._gate_of(passage)
+            if passage.context is not None:
+                before = passage.context
+                since = 0 if gate is not None and gate.cues(before) else since
+            cues = gate.cues(passage.text) if gate is not None else []
+            if gate is not None and self._relevant and passage.whole and not cues and since is None:
+                continue
+            spans = _whole(passage.text) if self._pre_split else split_sentences(passage.text)
+            passed, since = ([True] * len(spans), None) if gate is None else gate.relevant(cues, spans, since)
+            for (start, end), relevant in zip(spans, passed, strict=True):
+                text = passage.text[start:end]
+                at = passage.start
+                yield Sentence(passage, number, at + start, at + end, text, before, relevant)
+                number, before = number + 1, text
+            if not spans:
+                yield Sentence(passage, None, passage.start, passage.start, "", before, relevant=gate is None)
+            if passage.whole:
+                continue
+            places[key] = (number, before, since)
+            if len(places) > _REMEMBERED_DOCUMENTS:
+                places.popitem(last=False)
+
+    def _gate_of(self, passage: Passage) -> Gate | None:
+        """Return the gate of a passage's target; where there is none, `_targets` says what is wrong."""
+        if self._gating is None:
+            return None
+        gates = self._gating.gates
+        return gates.get(passage.target) or (next(iter(gates.values())) if len(gates) == 1 else None)
+
+    def label(self, sentences: Iterable[Sentence]) -> Iterator[Row]:
+        """Yield one row for each sentence; only relevant ones if that is wanted."""
+        waiting: list[Sentence] = []
+        asked = 0
+        for sentence in sentences:
+            if not sentence.relevant and self._relevant:
+                self.tally.sentences += sentence.number is not None
+                self.tally.gated += sentence.number is not None
+                continue
+            waiting.append(sentence)
+            asked += sentence.relevant
+            if asked >= _BATCH or len(waiting) >= _BATCH * 8:
+                yield from self._label(waiting)
+                waiting, asked = [], 0
+        yield from self._label(waiting)
+
+    def _label(self, sentences: list[Sentence]) -> Iterator[Row]:
+        """Label a batch: the relevant sentences by the model, the others as they are counted in the corpus."""
+        asked = [s for s in sentences if s.number is not None and s.relevant]
+        targets = _targets(asked, self.model)
+        texts, contexts = [s.text for s in asked], [s.context for s in asked]
+        said = self.model.predict(texts, contexts, targets)
+        held = self.holding.columns(texts, contexts, said.labels, [s.passage.columns for s in asked])
+        numbers = said.positions.tolist(), said.confidence.tolist()
+        results = iter(zip(said.labels, *numbers, targets or [""] * len(asked), held, strict=True))
+        self.tally.add(Tally(len(asked), 0, said.encoded))
+        empty: Row = dict.fromkeys(self.columns)
+        own: tuple[Any, Row] = (None, {})
+        for s in sentences:
+            row = empty | {"document": s.passage.document, "sentence": s.number, "start": s.start, "end": s.end}
+            row |= {"text": s.text, "abstained": True, "gated": False}
+            if s.number is not None:
+                gated = not s.relevant
+                result = self._of_gated(s) if gated else next(results)
+                row["label"], positions, row["confidence"], target, holders = result
+                row |= zip(self._positions, positions, strict=True)
+                row |= holders
+                row["abstained"] = row["confidence"] < self._least.get(target, self._least[self.model.targets[0]])
+                row["gated"] = gated
+            if own[0] is not s.passage.columns:
+                own = s.passage.columns, self.own_columns(s.passage.columns)
+            yield row | own[1]
+
+    def own_columns(self, columns: Mapping[str, Any]) -> Row:
+        """Return the input's columns of a passage as they stand in its rows."""
+        return _own_columns(self.holding.given(columns), self.columns)
+
+    def _of_gated(self, sentence: Sentence) -> tuple[str, Sequence[float], float, str, Row]:
+        """Return what is said of a sentence that is not relevant."""
+        assert self._gating is not None  # or every sentence would be relevant
+        self.tally.add(Tally(1, 1))
+        none = self.model.codebook.none_label
+        return none, self._gating.positions, self._gating.confidence, sentence.passage.target, {}
 
 
 def _whole(text: str) -> list[tuple[int, int]]:
@@ -180,38 +311,6 @@ def _whole(text: str) -> list[tuple[int, int]]:
         return []
     start = len(text) - len(text.lstrip())
     return [(start, start + len(stripped))]
-
-
-def _label(
-    sentences: list[_Sentence], model: StanceModel, least: Mapping[str, float], holding: Holding | None
-) -> Iterator[Row]:
-    full = [s for s in sentences if s.number is not None]
-    targets = _targets(full, model)
-    texts, contexts = [s.text for s in full], [s.context for s in full]
-    said = model.predict(texts, contexts, targets)
-    holding = holding or Holding(None)
-    held = holding.columns(texts, contexts, said.labels, [s.passage.columns for s in full])
-    fixed = columns_of(model)
-    results = iter(
-        zip(
-            said.labels,
-            said.positions.tolist(),
-            said.confidence.tolist(),
-            targets or [""] * len(full),
-            held,
-            strict=True,
-        )
-    )
-    for sentence in sentences:
-        row: Row = dict.fromkeys(fixed)
-        row |= {"document": sentence.passage.document, "sentence": sentence.number}
-        row |= {"start": sentence.start, "end": sentence.end, "text": sentence.text, "abstained": True}
-        if sentence.number is not None:
-            row["label"], positions, row["confidence"], target, holders = next(results)
-            row |= holders
-            row |= {f"p_{name}": p for name, p in zip(model.codebook.position_names, positions, strict=True)}
-            row["abstained"] = row["confidence"] < least[target if target in least else model.targets[0]]
-        yield row | _own_columns(holding.given(sentence.passage.columns), fixed)
 
 
 def _own_columns(columns: Mapping[str, Any], fixed: Sequence[str]) -> Row:
@@ -225,7 +324,7 @@ def _own_columns(columns: Mapping[str, Any], fixed: Sequence[str]) -> Row:
     return own
 
 
-def _targets(sentences: Sequence[_Sentence], model: StanceModel) -> list[str] | None:
+def _targets(sentences: Sequence[Sentence], model: StanceModel) -> list[str] | None:
     """Return the target of each sentence if the model's have names; the error for a strange one names its row."""
     if model.targets == ("",):
         return None

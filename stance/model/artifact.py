@@ -2,7 +2,7 @@
 
 ``model.json`` says what the model is and holds the sha256 of every other file; the arrays of each target's classifier
 are one ``.npz``, read by `stance.model.stored`; the encoder, if there is one, is ``encoder.onnx`` with its
-``tokenizer.json``; ``README.md`` is the card.
+``tokenizer.json``; ``README.md`` is the card. A cascade names two other models, and is nothing else.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from stance.codebook import Codebook, load_codebook, parse_codebook
 from stance.errors import ArtifactError, CodebookError, DataError
 from stance.model.attribution import Attributor, HolderWeights
 from stance.model.baselines import Baselines
+from stance.model.cascade import Cascade, cascade_of
 from stance.model.encoder import Encoder, EncoderSpec, sha256_of
 from stance.model.pickled import read_pickle
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_holders, read_scorer
 from stance.shipped import DEFAULT_MODEL, shipped
 
-__all__ = ["DEFAULT_MODEL", "StanceModel", "load_model", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "StanceModel", "couple", "is_cascade", "load_model", "shipped_models"]
 
 SCHEMA = 1
 _MAX_JSON = 64 * 2**20
+_NAME = re.compile(r"\w[\w.-]{0,99}")
 NETWORK, TOKENIZER, HOLDERS = "encoder.onnx", "tokenizer.json", "holders.json"
 FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json|holders\.json")
 
@@ -118,15 +120,17 @@ class StanceModel:
         labels = [""] * len(texts)
         positions, confidence = np.zeros((len(texts), k)), np.zeros(len(texts))
         label_proba = np.zeros((len(texts), len(self.labels)))
+        encoded = 0
         for name in sorted(set(targets)):
             at = [i for i, target in enumerate(targets) if target == name]
             scorer = self.scorers[name]
             said = scorer.predict([texts[i] for i in at], None if contexts is None else [contexts[i] for i in at])
             positions[at], confidence[at] = said.positions, said.confidence
+            encoded += said.encoded
             label_proba[np.ix_(at, [self.labels.index(label) for label in scorer.labels])] = said.label_proba
             for i, label in zip(at, said.labels, strict=True):
                 labels[i] = label
-        return Prediction(labels, positions, label_proba, confidence)
+        return Prediction(labels, positions, label_proba, confidence, encoded)
 
     def attributor(self, codebook: Codebook | None = None) -> Attributor | None:
         """Return what says who holds the positions of sentences; None if the model has learned nothing about it.
@@ -233,6 +237,8 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
         network, tokenizer = (_verified(folder, file, data["files"][file]) for file in (NETWORK, TOKENIZER))
         sha256 = data["files"][NETWORK], data["files"][TOKENIZER]
         encoder = Encoder(EncoderSpec.from_dict(data["encoder"]), network, tokenizer, sha256)
+    if "targets" not in data:
+        return _cascade(folder, data)
     scorers, baselines = {}, {}
     for settings in data["targets"]:
         target = settings["target"]
@@ -246,6 +252,57 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
         raise ValueError("it has no classifier" if not scorers else "'about' is no table")
     holders = read_holders(_verified(folder, HOLDERS, data["files"][HOLDERS])) if HOLDERS in data["files"] else None
     return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"), holders)
+
+
+def _cascade(folder: Path, data: dict[str, Any]) -> StanceModel:
+    """Return the cascade of two models that stand beside the folder, or are shipped; they must be the ones it is of."""
+    found = data["about"]["cascade"]
+    models = []
+    for name in (found["first"], found["then"]):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"a cascade is of models by their names, and {name!r} is none")
+        beside = folder.parent / name
+        model = load_model(beside if (beside / "model.json").is_file() else name)
+        if model.fingerprint != found["fingerprints"][name]:
+            raise ArtifactError(
+                f"{folder}: model {name} is not the one that this cascade was made of; make it anew with stance cascade"
+            )
+        models.append(model)
+    made = couple(models[0], models[1], folder.name)
+    return replace(made, about={**made.about, **data["about"]}, fingerprint=sha256_of(folder / "model.json"))
+
+
+def couple(first: StanceModel, then: StanceModel, name: str) -> StanceModel:
+    """Return the cascade of two saved models: the slow one answers only where the quick one is not sure.
+
+    Raises
+    ------
+    ArtifactError
+        If a model is not saved, they are of different labels, or the slow one knows no band; `stance.model.finetune`
+        measures it.
+
+    Examples
+    --------
+    >>> couple(load_model("fast"), load_model("accurate"), "both").predict(["It rained."]).encoded
+    0
+    """
+    known = then.about.get("cascade")
+    if known is None or not all(model.fingerprint for model in (first, then)):
+        raise ArtifactError(
+            f"no cascade of {first.name} and {then.name}: give a saved model, and one of stance finetune"
+        )
+    try:
+        scorers = cascade_of(first.scorers, then.scorers, known["band"])
+    except ValueError as error:
+        raise ArtifactError(f"no cascade of {first.name} and {then.name}: {error}") from error
+    names = {"first": first.name, "then": then.name, "fingerprints": {m.name: m.fingerprint for m in (first, then)}}
+    about = {**then.about, "cascade": {**known, **names}}
+    return StanceModel(name, scorers, then.baselines, about, holders=then.holders)
+
+
+def is_cascade(model: StanceModel) -> bool:
+    """Return whether a model is a cascade."""
+    return any(isinstance(scorer, Cascade) for scorer in model.scorers.values())
 
 
 def _of_classifiers(path: Path) -> StanceModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,10 @@ from stance.codebook import Codebook
 from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.calibration import Abstention
+from stance.model.cascade import choose_band
 from stance.model.confusion import confusion_of
 from stance.model.encoder import Encoder
+from stance.model.gating import relevance_of
 from stance.model.heads import decided, nested
 from stance.model.metrics import measure
 from stance.model.scorer import Scorer
@@ -64,9 +66,17 @@ def folds_of(kept: Corpus, book: Codebook, seed: int) -> Folds:
 
 
 def blended(
-    ngrams: Scorer, encoder: Encoder, head: tuple[Floats, Floats], theirs: Floats, kept: Corpus, folds: Folds
-) -> tuple[Scorer, dict[str, Any], dict[str, Any]]:
-    """Return the classifier of n-grams and encoder, its figures on the kept documents, out of fold, and how it erred.
+    ngrams: Scorer,
+    encoder: Encoder,
+    head: tuple[Floats, Floats],
+    theirs: Floats,
+    kept: Corpus,
+    folds: Folds,
+    gate: Mapping[str, Any] | None,
+) -> tuple[Scorer, dict[str, Any]]:
+    """Return the classifier of n-grams and encoder, and what the kept documents tell of it, out of fold.
+
+    Told are its figures, how it erred, and when the n-grams alone would do in its place.
 
     The score of a position is a weighted sum of the log-odds of n-grams and encoder; the weights are a logistic
     regression of the two (stacking; Wolpert 1992).
@@ -81,6 +91,8 @@ def blended(
         The log-odds that these give the kept sentences.
     kept, folds
         Documents that neither has seen, and their folds.
+    gate
+        What is known of the model's gate (`stance.model.gating`).
     """
     own = ngrams.decision_function(kept.texts, kept.contexts)
     truth = truth_of(kept, ngrams)
@@ -112,5 +124,11 @@ def blended(
     )
     canonical = list(map(ngrams.codebook.canonical, kept.labels))
     figures = measure(ngrams.codebook, canonical, said, ngrams.labels, kept.documents)
-    confusion = confusion_of(canonical, said.labels, ngrams.labels, kept.documents)
-    return scorer, {**figures, "weight_of_ngrams": a.tolist(), "weight_of_encoder": b.tolist()}, confusion
+    names, opens = {kept.targets[0]: ngrams.features.target}, (gate or {}).get("default", "off")
+    relevant = None if opens == "off" else relevance_of(kept, names, opens)
+    facts = {
+        "calibration_documents": {**figures, "weight_of_ngrams": a.tolist(), "weight_of_encoder": b.tolist()},
+        "confusion": confusion_of(canonical, said.labels, ngrams.labels, kept.documents, relevant),
+        "cascade": choose_band(ngrams.decide(own), said, canonical, ngrams.codebook),
+    }
+    return scorer, facts

@@ -17,6 +17,7 @@ def confusion_of(
     said: Sequence[str],
     labels: Sequence[str],
     documents: Sequence[str],
+    relevant: Sequence[bool] | None = None,
     *,
     draws: int = _DRAWS,
     seed: int = 0,
@@ -31,12 +32,14 @@ def confusion_of(
         In the order of rows and columns.
     documents
         Resampled whole, as sentences of one document err alike.
+    relevant
+        Which sentences a gate lets through; their errors are counted apart, too.
 
     Returns
     -------
     dict
         ``labels``; ``counts``, shape (n, n) with rows of truth and columns of what was said; ``draws``, shape
-        (draws, n * n).
+        (draws, n * n). With `relevant`, another such dictionary of these sentences alone under ``relevant``.
 
     Examples
     --------
@@ -51,8 +54,13 @@ def confusion_of(
     np.add.at(per, ([place[document] for document in documents], cells), 1)
     rng = np.random.default_rng(seed)
     chosen = rng.multinomial(len(per), np.full(len(per), 1 / max(len(per), 1)), size=draws)
-    return {
+    found = {
         "labels": list(labels),
         "counts": per.sum(axis=0).reshape(n, n).tolist(),
         "draws": (chosen @ per).tolist(),
     }
+    if relevant is not None and not all(relevant):
+        at = [i for i, passed in enumerate(relevant) if passed]
+        of = [[column[i] for i in at] for column in (truth, said, documents)]
+        found["relevant"] = confusion_of(of[0], of[1], labels, of[2], draws=draws, seed=seed)
+    return found

@@ -25,7 +25,7 @@ __all__ = ["Encoder", "EncoderSpec", "Ids", "Reader", "batches", "marks_of", "sh
 
 Floats = NDArray[np.float64]
 Ids = list[int]
-_TOKENS_A_BATCH = 4096
+_TOKENS_A_BATCH = 1024  # as fast as more, and takes 0.2 GB less
 _ROWS_A_BATCH = 64
 _MOST_TOKENS = 500  # of sentence and context together: public encoders read no more
 _MOST_SPECIAL = 8
@@ -183,6 +183,11 @@ class Encoder:
         The files.
     sha256
         Those of network and tokenizer, compared when the files are read; by default those of the files now.
+
+    Attributes
+    ----------
+    threads
+        How many to compute with, if set before the first sentence; 0 for one a core.
     """
 
     def __init__(
@@ -192,6 +197,7 @@ class Encoder:
         self.network = Path(network)
         self.tokenizer = Path(tokenizer)
         self.sha256 = sha256 or (sha256_of(self.network), sha256_of(self.tokenizer))
+        self.threads = 0
         self._session: Any = None
         self._readers: dict[Target, Reader] = {}
 
@@ -274,6 +280,7 @@ class Encoder:
             network = self.content(self.network)
             options = ort.SessionOptions()
             options.inter_op_num_threads = 1
+            options.intra_op_num_threads = self.threads
             options.log_severity_level = 4
             try:
                 self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])

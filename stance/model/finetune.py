@@ -26,6 +26,7 @@ from stance.model.blend import blended, folds_of, part_of, parts_of, truth_of
 from stance.model.classifier import StanceClassifier
 from stance.model.encoder import Encoder, marks_of, sha256_of
 from stance.model.export import export, quantize
+from stance.model.gating import gate_facts
 from stance.model.holders import learned
 from stance.model.network import Network, Plan, Rows, predict_network, train_network, vectors_of
 from stance.model.training import (
@@ -152,16 +153,17 @@ def finetune(
     network = stages.trained("student" if recipe.teacher else "encoder", "base", rows, recipe.plan, recipe.layers)
     encoder = _to_onnx(network, work, network_name(recipe.base))
     theirs, agreement = _agreement(network, encoder, kept, truth_of(kept, ngrams.scorer_) > 0, target)
-    scorer, figures, confusion = blended(ngrams.scorer_, encoder, network.head_of_vectors(), theirs, kept, folds)
+    gate = gate_facts(training, held_out, book, {target_name: target})
+    scorer, of_kept = blended(ngrams.scorer_, encoder, network.head_of_vectors(), theirs, kept, folds, gate)
     holders, of_holders = learned(training, book, held_out, scorer.position_proba, seed)
     model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_}, holders=holders)
     about = {
         **facts_of(training, seed),
         "targets": [{"target": target_name, "n": len(known), "chosen": ngrams.chosen_}],
         "encoder": _facts(recipe, folders, known, len(rows.texts) - len(known), agreement),
-        "calibration_documents": figures,
+        **of_kept,
         "cross_validation": None,
-        "confusion": confusion,
+        "gate": gate,
         "holders": of_holders,
         "held_out": held_out_figures(model, held_out),
     }

@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stance.errors import ArtifactError
-from stance.model.artifact import FILES, HOLDERS, NETWORK, SCHEMA, TOKENIZER, StanceModel
+from stance.model.artifact import FILES, HOLDERS, NETWORK, SCHEMA, TOKENIZER, StanceModel, is_cascade, load_model
 from stance.model.card import render_card
 from stance.model.encoder import Encoder, sha256_of
 from stance.model.stored import write_holders, write_scorer
@@ -52,6 +53,8 @@ def save_model(model: StanceModel, path: str | Path, *, force: bool = False) -> 
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror or error}") from error
     scorers = model.scorers
+    if is_cascade(model):
+        return load_model(path)
     if model.encoder is not None:  # its files are the saved ones from now on
         own = Encoder(model.encoder.spec, path / NETWORK, path / TOKENIZER, model.encoder.sha256)
         scorers = {target: replace(scorer, encoder=own) for target, scorer in scorers.items()}
@@ -87,6 +90,10 @@ def check_writable(path: Path, *, force: bool) -> None:
 
 
 def _write(model: StanceModel, folder: Path) -> None:
+    if is_cascade(model):
+        own = {key: model.about[key] for key in ("cascade", "held_out") if key in model.about}
+        _write_json(folder, {"schema": SCHEMA, "about": own}, model)
+        return
     targets = []
     for i, (name, scorer) in enumerate(model.scorers.items()):
         file = f"classifier-{i}.npz"
@@ -106,22 +113,18 @@ def _write(model: StanceModel, folder: Path) -> None:
     if encoder is not None:
         (folder / NETWORK).write_bytes(encoder.content(encoder.network))
         (folder / TOKENIZER).write_bytes(encoder.content(encoder.tokenizer))
-    card = render_card(model)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    data = {
-        "schema": SCHEMA,
-        "about": dict(model.about),
-        "codebook": model.codebook.without_actors().as_dict(),
-        "codebook_fingerprint": model.codebook.without_actors().fingerprint,
-        "targets": targets,
-        "files": {
-            file: sha256_of(folder / file)
-            for file in ("README.md", NETWORK, TOKENIZER, HOLDERS)
-            if (folder / file).exists()
-        },
-    }
+    data = {"schema": SCHEMA, "about": dict(model.about), "targets": targets}
     if encoder is not None:
         data["encoder"] = encoder.spec.as_dict()
+    _write_json(folder, data, model)
+
+
+def _write_json(folder: Path, data: dict[str, Any], model: StanceModel) -> None:
+    """Write the card, and ``model.json`` with the sha256 of all that stands beside it."""
+    (folder / "README.md").write_text(render_card(model), encoding="utf-8")
+    book = model.codebook.without_actors()
+    data |= {"codebook": book.as_dict(), "codebook_fingerprint": book.fingerprint}
+    data["files"] = {file: sha256_of(folder / file) for file in _BESIDE if (folder / file).exists()}
     (folder / "model.json").write_text(
-        json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n", encoding="utf-8"
     )

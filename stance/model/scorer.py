@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,15 @@ class Prediction:
         Probability of each label, shape (n, n_labels), in the order of `Scorer.labels`; rows sum to 1.
     confidence
         The probability of the decided label.
+    encoded
+        How many of the sentences the encoder has read.
     """
 
     labels: list[str]
     positions: Floats
     label_proba: Floats
     confidence: Floats
+    encoded: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class Scorer:
         texts, contexts
             Sentences, and for each the sentence before it (empty where there is none).
         """
-        return self.decide(self.decision_function(texts, contexts))
+        said = self.decide(self.decision_function(texts, contexts))
+        return said if self.encoder is None else replace(said, encoded=len(said.labels))
 
     def position_proba(self, texts: Sequence[str], contexts: Sequence[str]) -> Floats:
         """Return the probability of each position, shape (n, n_positions)."""

@@ -22,6 +22,7 @@ from stance.model.baselines import Baselines
 from stance.model.classifier import FeatureChoice, StanceClassifier
 from stance.model.confusion import confusion_of
 from stance.model.encoder import Encoder, share_seen
+from stance.model.gating import gate_facts, relevance_of
 from stance.model.holders import learned
 from stance.model.metrics import measure
 from stance.model.scorer import Prediction
@@ -113,13 +114,16 @@ def train(
         about.append({"target": target, **_counts(part), "chosen": classifiers[target].chosen_})
     holders, of_holders = _holders(training, held_out, book, classifiers, seed)
     model = StanceModel(name, {t: c.scorer_ for t, c in classifiers.items()}, baselines, holders=holders)
-    figures, confusion = _cross_validation(per_target, classifiers, book)
+    names = {target: c.scorer_.features.target for target, c in classifiers.items()}
+    gate = gate_facts(training, held_out, book, names)
+    figures, confusion = _cross_validation(per_target, classifiers, book, (gate or {}).get("default", "off"))
     facts = {
         **facts_of(training, seed),
         **facts,
         "targets": about,
         "cross_validation": figures,
         "confusion": confusion,
+        "gate": gate,
         "holders": of_holders,
         "held_out": held_out_figures(model, held_out),
     }
@@ -304,7 +308,7 @@ def _versions() -> dict[str, str]:
 
 
 def _cross_validation(
-    parts: dict[str, Corpus], classifiers: dict[str, StanceClassifier], book: Codebook
+    parts: dict[str, Corpus], classifiers: dict[str, StanceClassifier], book: Codebook, gate: str
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Measure out of fold, all targets together, beside the baselines learned on the same folds; and count errors."""
     if any(c.cross_validated_ is None for c in classifiers.values()):
@@ -315,17 +319,20 @@ def _cross_validation(
     targets: list[str] = []
     keywords: list[str] = []
     majority: list[str] = []
+    relevant: list[bool] = []
     for target, part in parts.items():
         said = _canonical(part, book)
         truth += said
         documents += part.documents
         targets += part.targets
+        names = {target: classifiers[target].scorer_.features.target}
+        relevant += [] if gate == "off" else relevance_of(part, names, gate)
         baselines = _baselines_out_of_fold(part, said, classifiers[target].fold_of_, book)
         majority += baselines[0]
         keywords += baselines[1]
     merged = _merged([(c.scorer_.labels, c.cross_validated_) for c in classifiers.values()], labels)
     several = targets if len(parts) > 1 else None
-    confusion = confusion_of(truth, merged.labels, labels, documents)
+    confusion = confusion_of(truth, merged.labels, labels, documents, relevant or None)
     return {
         **measure(book, truth, merged, labels, documents, targets=several),
         "baselines": {

@@ -13,6 +13,7 @@ from stance.errors import DataError, missing_extra
 from stance.text.tables import (
     DEFAULT_ENCODING,
     TABLE_SUFFIXES,
+    Seen,
     files_of,
     missing,
     open_text,
@@ -20,7 +21,7 @@ from stance.text.tables import (
     unused_name,
 )
 
-__all__ = ["Columns", "Passage", "passages_of", "read_documents"]
+__all__ = ["Columns", "Origin", "Passage", "find_origins", "passages_of", "read_documents", "read_origin"]
 
 TEXT_SUFFIXES = {
     ".txt": "txt",
@@ -55,6 +56,8 @@ class Passage:
         Where in the document's file the text starts, in characters; 0 for rows of tables.
     columns
         All other fields of the row, or what the file's name tells.
+    whole
+        Whether this is the whole document; else other passages of it may follow.
     """
 
     document: str
@@ -64,6 +67,7 @@ class Passage:
     target: str = ""
     start: int = 0
     columns: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ def read_documents(
     input_format: str = "",
     by_line: bool = False,
     stdin: BinaryIO | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[Passage]:
     """Yield the passages of files and folders, in the order given; files of a folder in the order of their paths.
 
@@ -117,6 +122,8 @@ def read_documents(
         Whether each line of a text file is a passage, instead of the whole file.
     stdin
         The binary stream that ``-`` stands for; by default the process's standard input.
+    seen
+        Called with the number of bytes read, as they are.
 
     Raises
     ------
@@ -130,13 +137,46 @@ def read_documents(
     >>> passage.document
     'moscow-format'
     """
-    columns = columns or Columns()
+    for origin in find_origins(sources, input_format):
+        yield from read_origin(origin, columns, encoding, by_line=by_line, stdin=stdin, seen=seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where passages come from.
+
+    Attributes
+    ----------
+    file
+        The file; None for standard input.
+    kind
+        One of the input formats.
+    name
+        What it is called in errors.
+    document
+        The name of its document, or of the table.
+    known
+        What the file's name tells.
+    """
+
+    file: Path | None
+    kind: str
+    name: str
+    document: str
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its rows are passages."""
+        return self.kind in TABLE_SUFFIXES.values()
+
+
+def find_origins(sources: str | Path | Sequence[str | Path], input_format: str = "") -> Iterator[Origin]:
+    """Yield the files that sources stand for; parameters, order and errors as in `read_documents`."""
     taken: set[str] = set()
     for source in [sources] if isinstance(sources, (str, Path)) else sources:
         if str(source) == "-":
-            stream = stdin or sys.stdin.buffer
-            origin = _Origin("standard input", unused_name("stdin", taken), {})
-            yield from _read(stream, input_format or "txt", columns, encoding, origin, by_line=by_line)
+            yield Origin(None, input_format or "txt", "standard input", unused_name("stdin", taken))
             continue
         path = Path(source)
         for file in files_of(path, _IN_FOLDERS):
@@ -146,8 +186,7 @@ def read_documents(
                     f"{file}: unknown kind of file {file.suffix!r}; say what it is, such as --input-format txt"
                 )
             document = file.relative_to(path).with_suffix("").as_posix() if file != path else file.stem
-            origin = _Origin(str(file), unused_name(document, taken), _from_name(file))
-            yield from _read(file, kind, columns, encoding, origin, by_line=by_line)
+            yield Origin(file, kind, str(file), unused_name(document, taken), _from_name(file))
 
 
 def _from_name(file: Path) -> dict[str, Any]:
@@ -157,27 +196,27 @@ def _from_name(file: Path) -> dict[str, Any]:
     return {"speaker": match["speaker"], "session": int(match["session"]), "year": int(match["year"])}
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """A file's name in errors, its document, and what its name tells."""
-
-    name: str
-    document: str
-    known: dict[str, Any]
-
-
-def _read(
-    source: Path | BinaryIO, kind: str, columns: Columns, encoding: str, origin: _Origin, *, by_line: bool
+def read_origin(
+    origin: Origin,
+    columns: Columns | None = None,
+    encoding: str = DEFAULT_ENCODING,
+    *,
+    by_line: bool = False,
+    stdin: BinaryIO | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[Passage]:
+    """Yield the passages of one file or of standard input; parameters and errors as in `read_documents`."""
+    columns, kind = columns or Columns(), origin.kind
+    source = origin.file or stdin or sys.stdin.buffer
     if kind == "txt" and by_line:
-        yield from _lines(source, encoding, origin)
+        yield from _lines(source, encoding, origin, seen)
     elif kind in {"txt", "html"}:
-        with open_text(source, encoding, origin.name) as file:
+        with open_text(source, encoding, origin.name, seen) as file:
             text = _no_binary(file.read(), origin.name)
         text = _article(text, origin.name) if kind == "html" else text
-        yield Passage(origin.document, text, origin.name, columns=origin.known)
-    elif kind in TABLE_SUFFIXES.values():
-        for where, record in read_records(source, kind, encoding=encoding, name=origin.name):
+        yield Passage(origin.document, text, origin.name, columns=origin.known, whole=True)
+    elif origin.is_table:
+        for where, record in read_records(source, kind, encoding=encoding, name=origin.name, seen=seen):
             columns = columns if columns.text else replace(columns, text=_text_column(record, where))
             own = f"{origin.document}:{where.rsplit(':', 1)[-1]}"
             yield _passage(where, own, record, columns, origin.known)
@@ -187,9 +226,9 @@ def _read(
         )
 
 
-def _lines(source: Path | BinaryIO, encoding: str, origin: _Origin) -> Iterator[Passage]:
+def _lines(source: Path | BinaryIO, encoding: str, origin: Origin, seen: Seen | None) -> Iterator[Passage]:
     start = 0
-    with open_text(source, encoding, origin.name) as lines:
+    with open_text(source, encoding, origin.name, seen) as lines:
         for number, line in enumerate(lines, 1):
             text = _no_binary(line, origin.name).rstrip("\r\n")
             yield Passage(origin.document, text, f"{origin.name}:{number}", start=start, columns=origin.known)
@@ -204,7 +243,7 @@ def _no_binary(text: str, name: str) -> str:
     return text
 
 
-def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, known: dict[str, Any]) -> Passage:
+def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, known: Mapping[str, Any]) -> Passage:
     """Return the passage of a row whose text column is named; ``own`` is its document if the row names none."""
     for column in filter(
         None, (columns.text, columns.document, columns.target, columns.speaker, columns.context, columns.date)
@@ -231,6 +270,7 @@ def _passage(where: str, own: str, record: Mapping[str, Any], columns: Columns, 
         context=_string(record[columns.context], columns.context, where) if columns.context else None,
         target=_string(record[columns.target], columns.target, where) if columns.target else "",
         columns=rest,
+        whole=missing(document),
     )
 
 
@@ -279,7 +319,7 @@ def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | Non
     columns = columns or Columns()
     for i, item in enumerate(texts):
         if isinstance(item, str):
-            yield Passage(str(i), item, f"text {i}")
+            yield Passage(str(i), item, f"text {i}", whole=True)
         elif isinstance(item, Mapping):
             columns = columns if columns.text else replace(columns, text=_text_column(item, f"record {i}"))
             yield _passage(f"record {i}", str(i), item, columns, {})

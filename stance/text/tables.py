@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_ENCODING",
     "TABLE_SUFFIXES",
     "Record",
+    "Seen",
     "files_of",
     "missing",
     "open_text",
@@ -47,10 +48,16 @@ _MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 Record = tuple[str, Mapping[str, Any]]
 """Where a record stands (``file:row``, from 1), and its fields."""
+Seen = Callable[[int], None]
 
 
 def read_records(
-    source: Path | BinaryIO, kind: str, *, encoding: str = DEFAULT_ENCODING, name: str = ""
+    source: Path | BinaryIO,
+    kind: str,
+    *,
+    encoding: str = DEFAULT_ENCODING,
+    name: str = "",
+    seen: Seen | None = None,
 ) -> Iterator[Record]:
     """Yield the records of a table.
 
@@ -64,6 +71,8 @@ def read_records(
         Of text formats; by default UTF-8 with or without a byte order mark.
     name
         What to call the source in errors; by default the file's path.
+    seen
+        Called with the number of bytes read, as they are.
 
     Raises
     ------
@@ -74,14 +83,14 @@ def read_records(
     if kind == "parquet":
         if not isinstance(source, Path):
             raise DataError(f"{name}: parquet cannot be read from a stream; give the file")
-        yield from _parquet(source, name)
+        yield from _parquet(source, name, seen)
         return
-    with open_text(source, encoding, name) as text:
+    with open_text(source, encoding, name, seen) as text:
         yield from _READERS[kind](text, name)
 
 
 @contextmanager
-def open_text(source: Path | BinaryIO, encoding: str, name: str) -> Iterator[io.TextIOBase]:
+def open_text(source: Path | BinaryIO, encoding: str, name: str, seen: Seen | None = None) -> Iterator[io.TextIOBase]:
     """Open a file or stream as text with its line ends kept; bytes that are no text raise `DataError`."""
     try:
         "".encode(encoding)  # unlike a look-up, this refuses codecs that are not of text, such as hex
@@ -91,7 +100,7 @@ def open_text(source: Path | BinaryIO, encoding: str, name: str) -> Iterator[io.
         encoding = DEFAULT_ENCODING  # a byte order mark is no part of the text, also where UTF-8 is asked for
     try:
         with source.open("rb") if isinstance(source, Path) else _kept_open(source) as raw:
-            yield _Decoder(raw, encoding, name)
+            yield _Decoder(raw, encoding, name, seen)
     except OSError as error:
         if isinstance(error, BrokenPipeError) or not isinstance(source, Path):
             raise
@@ -106,8 +115,8 @@ def _kept_open(stream: BinaryIO) -> Iterator[BinaryIO]:
 class _Decoder(io.TextIOBase):
     """Lines of a binary stream, decoded strictly; errors say at which byte of the file."""
 
-    def __init__(self, raw: BinaryIO, encoding: str, name: str) -> None:
-        self._raw, self._encoding, self._name = raw, encoding, name
+    def __init__(self, raw: BinaryIO, encoding: str, name: str, seen: Seen | None) -> None:
+        self._raw, self._encoding, self._name, self._tell = raw, encoding, name, seen
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._seen = 0
         self._done = False
@@ -135,6 +144,8 @@ class _Decoder(io.TextIOBase):
 
     def _decode(self, chunk: bytes) -> str:
         self._seen += len(chunk)
+        if self._tell is not None:
+            self._tell(len(chunk))
         encoding = self._encoding.removesuffix("-sig")
         try:
             return self._decoder.decode(chunk, final=not chunk)
@@ -178,8 +189,8 @@ def unused_name(name: str, taken: set[str]) -> str:
     return found
 
 
-def files_of(source: Path, suffixes: Collection[str]) -> list[Path]:
-    """Return the files of a folder and all below it, in the order of their paths; a file is the only one of itself.
+def files_of(source: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Yield the files of a folder and all below it, in the order of their paths; a file is the only one of itself.
 
     Parameters
     ----------
@@ -202,19 +213,30 @@ def files_of(source: Path, suffixes: Collection[str]) -> list[Path]:
     if not source.is_dir():
         if not source.exists():
             raise DataError(f"{source}: no such file or folder")
-        return [source]
-    found = []
-    for folder, folders, names in os.walk(source, onerror=_raise):
-        folders[:] = (name for name in folders if not name.startswith("."))
-        files = (Path(folder, name) for name in names if not name.startswith("."))
-        found += [file for file in files if file.suffix.lower() in suffixes]
+        yield source
+        return
+    found = False
+    for file in _below(source):
+        if file.suffix.lower() in suffixes:
+            found = True
+            yield file
     if not found:
         raise DataError(f"{source}: no file of a known kind in this folder; known are {', '.join(suffixes)}")
-    return sorted(found)
 
 
-def _raise(error: OSError) -> None:
-    raise DataError(f"{error.filename}: {error.strerror}") from error
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder that are not hidden; no more than the names of one folder are held at a time."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from error
+    for name, is_folder in found:
+        path = folder / name
+        if is_folder:
+            yield from _below(path)
+        elif not path.is_dir():  # a link to a folder is not followed
+            yield path
 
 
 @contextmanager
@@ -358,7 +380,7 @@ def _refuse_half_characters(record: Any, where: str) -> None:
 _READERS = {"csv": _csv, "tsv": _tsv, "jsonl": _jsonl, "json": _json}
 
 
-def _parquet(path: Path, name: str) -> Iterator[Record]:
+def _parquet(path: Path, name: str, seen: Seen | None) -> Iterator[Record]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -372,6 +394,8 @@ def _parquet(path: Path, name: str) -> Iterator[Record]:
                 for record in batch.to_pylist():
                     row += 1
                     yield f"{name}:{row}", record
+                if seen is not None:
+                    seen(path.stat().st_size * batch.num_rows // file.metadata.num_rows)
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: row {row + 1} or after: text that is not utf-8; write the file anew") from error
     except (pa.ArrowException, OSError) as error:

@@ -11,6 +11,7 @@ import click
 from stance import __version__
 from stance.apps.cli.aggregate import aggregate
 from stance.apps.cli.blocs import blocs
+from stance.apps.cli.cascade import cascade
 from stance.apps.cli.check import check
 from stance.apps.cli.evaluate import evaluate
 from stance.apps.cli.finetune import finetune
@@ -57,7 +58,7 @@ def stance() -> None:
     """
 
 
-for command in (predict, aggregate, plot, blocs, train, finetune, evaluate, check, info):
+for command in (predict, aggregate, plot, blocs, train, finetune, cascade, evaluate, check, info):
     stance.add_command(command)
 
 

@@ -69,7 +69,7 @@ def info(
 
 def _list_of_models(speed: bool) -> str:
     """Return a line for each shipped model: its size, accuracy on held-out documents, and perhaps its speed."""
-    from stance.model.artifact import load_model, shipped_models
+    from stance.model.artifact import is_cascade, load_model, shipped_models
     from stance.shipped import DEFAULT_MODEL, shipped
 
     lines = []
@@ -82,6 +82,8 @@ def _list_of_models(speed: bool) -> str:
             for key, title in (("macro_f1_positions", "macro-F1 over positions"), ("accuracy", "accuracy"))
         )
         sees = "n-grams" if loaded.encoder is None else f"n-grams and an encoder from {loaded.encoder.spec.base}"
+        if is_cascade(loaded):
+            sees = "{first}, and {then} where that is not sure".format(**loaded.about["cascade"])
         fast = f"; {_sentences_a_second(loaded):,.0f} sentences/s here" if speed else ""
         default = " (default)" if name == DEFAULT_MODEL else ""
         lines.append(f"{name}{default}: {sees}; {megabytes:.1f} MB; on held-out documents {figures}{fast}")

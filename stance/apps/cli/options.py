@@ -23,6 +23,7 @@ __all__ = [
     "corpus_of",
     "corpus_options",
     "format_option",
+    "job_options",
     "jobs_option",
     "model_option",
     "predictions_of",
@@ -125,6 +126,24 @@ jobs_option = click.option(
     default=-1,
     callback=_refuse_no_jobs,
     help="Processes; the result does not depend on it.  [default: one a core]",
+)
+
+
+job_options = _all(
+    click.option(
+        "--jobs",
+        type=int,
+        default=1,
+        callback=_refuse_no_jobs,
+        help="Processes, or Dask workers; -1 for one a core. The rows do not depend on it.  [default: 1]",
+    ),
+    click.option("--resume", is_flag=True, help="Go on with a folder of parts: what is finished is not done again."),
+    click.option(
+        "--engine",
+        type=click.Choice(["joblib", "dask"]),
+        help="What spreads the parts over processes.  [default: joblib]",
+    ),
+    click.option("--scheduler", default="", metavar="ADDRESS", help="Of a Dask cluster, such as tcp://10.0.0.1:8786."),
 )
 
 

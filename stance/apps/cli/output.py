@@ -15,14 +15,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from stance.analysis.parquet import refuse_new, schema_of, write_parquet
 from stance.apps.cli.options import FORMATS
-from stance.errors import DataError, missing_extra
+from stance.errors import DataError
 from stance.text.tables import written_whole
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Row = Mapping[str, Any]
 _COLOURS = ("cyan", "yellow", "green", "blue", "red", "bright_green")
 _OF_SEVERAL = "magenta"
 _ABSTAINED, _BLANK = "abstained", "(blank)"
-_PART = 4096
+_FIRST = 4096  # rows that tell the types of the input's own columns
 _NUMBER = re.compile(r"-?[\d.]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -46,6 +47,7 @@ def write_rows(
     output: Path | None,
     *,
     codebook: Codebook | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write rows to a file, or to standard output.
 
@@ -62,6 +64,8 @@ def write_rows(
     codebook
         The model's; a table of sentences takes the width and the colour of labels from it. Without it the rows are no
         sentences, and a table has their columns.
+    about
+        What a parquet file keeps in its metadata, of rows of sentences.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def write_rows(
         if output is None:
             raise DataError("parquet is no format for a terminal or pipe; name a file with -o")
         with _replaced(output) as path:
-            _write_parquet(rows, fixed, path, of_sentences=codebook is not None)
+            _write_parquet(rows, fixed, path, about)
         return
     of_sentences = None if codebook is None else partial(_write_table, codebook=codebook)
     write = (of_sentences or _write_columns) if chosen == "table" else _WRITERS[chosen]
@@ -173,7 +177,7 @@ def _write_csv(rows: Iterable[Row], fixed: list[str], file: IO[str], delimiter: 
             names = list(dict.fromkeys([*fixed, *row]))
             writer = csv.writer(_UnixLines(file), delimiter=delimiter)
             writer.writerow(names)
-        _refuse_new(row, names)
+        refuse_new(row, names)
         writer.writerow([_cell(row.get(name)) for name in names])
     if writer is None:
         csv.writer(_UnixLines(file), delimiter=delimiter).writerow(fixed)
@@ -197,14 +201,6 @@ def _write_tsv(rows: Iterable[Row], fixed: list[str], file: IO[str]) -> None:
     _write_csv(rows, fixed, file, "\t")
 
 
-def _refuse_new(row: Row, names: Iterable[str]) -> None:
-    if strangers := [name for name in row if name not in names]:
-        raise DataError(
-            f"document {row['document']!r} has a column {strangers[0]!r} that the first row lacks; "
-            "write jsonl, or read the files one by one"
-        )
-
-
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
@@ -213,57 +209,12 @@ def _cell(value: Any) -> Any:
     return _json(value) if isinstance(value, (list, dict)) else value
 
 
-# -- parquet ---------------------------------------------------------------------------------------------------------
-
-
-def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path, *, of_sentences: bool) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_extra("writing parquet", "parquet") from error
-    types = {"document": pa.string(), "text": pa.string(), "label": pa.string(), "abstained": pa.bool_()}
-    types |= dict.fromkeys(("holder", "holder_actor", "bloc", "bloc_position", "agrees"), pa.string())
-    types |= {"sentence": pa.int64(), "start": pa.int64(), "end": pa.int64()}
+def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path, about: Mapping[str, Any] | None) -> None:
+    """Write rows; of sentences the fixed columns have the types of the pipeline even where all are empty."""
     source = iter(rows)
-    part = list(islice(source, _PART) if of_sentences else source)
-    names = list(dict.fromkeys([*fixed, *(name for row in part for name in row)]))
-    known = fixed if of_sentences else []  # of other rows the types are those of their values
-    schema = pa.schema(
-        [(name, _type(pa, part, name) if name not in known else types.get(name) or pa.float64()) for name in names]
-    )
-    with pq.ParquetWriter(path, schema) as writer:
-        while part:
-            for row in part:
-                _refuse_new(row, names)
-            columns = [_column(pa, part, field) for field in schema]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-            part = list(islice(source, _PART))
-
-
-def _type(pa: Any, rows: list[Row], name: str) -> Any:
-    """Return the type of a column of the user's by its first rows; text where they do not tell."""
-    try:
-        found = pa.array([row.get(name) for row in rows]).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.string()
-    return pa.string() if pa.types.is_null(found) else found
-
-
-def _column(pa: Any, rows: list[Row], field: Any) -> Any:
-    values = [row.get(field.name) for row in rows]
-    if pa.types.is_string(field.type):
-        values = [None if v is None else _encodable(v if isinstance(v, str) else str(_cell(v))) for v in values]
-    try:
-        return pa.array(values, type=field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise DataError(
-            f"column {field.name!r} is {field.type} in the first rows and not later: {error}; write jsonl"
-        ) from error
-
-
-def _encodable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    first = list(islice(source, _FIRST)) if about is not None else []
+    schema = schema_of(first, fixed) if about is not None else None
+    write_parquet(chain(first, source), path, schema, fixed=fixed, about=about)
 
 
 # -- table -----------------------------------------------------------------------------------------------------------

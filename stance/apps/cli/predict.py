@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from stance import __version__
 from stance.apps.cli.options import (
     codebook_of_actors_option,
-    codebook_with_blocs,
     column_options,
     format_option,
+    job_options,
     model_option,
     refuse_no_date,
     sources_or_help,
 )
+from stance.apps.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from stance.analysis.parts import Settings
 
 __all__ = ["predict"]
 
@@ -47,22 +52,35 @@ __all__ = ["predict"]
     type=click.FloatRange(0, 1),
     help="Abstain so that at most this share of decisions is wrong.",
 )
+@click.option(
+    "--gate",
+    type=click.Choice(["named", "topic", "off"]),
+    help="Classify what is near a name of the target, or a word of its topics, too, or all; the rest is none.  "
+    "[default: what the model was measured to lose little by]",
+)
+@click.option("--relevant/--all-sentences", default=False, help="Write only sentences that the gate lets through.")
 @format_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER/",
+    help="File to write, or folder for parts in parquet.  [default: standard output]",
+)
+@job_options
 @click.pass_context
 def predict(
     context: click.Context,
     /,
     inputs: tuple[str, ...],
     output_format: str | None,
-    output: Path | None,
+    output: str | None,
     **options: Any,
 ) -> None:
     """Label every sentence of text, html and table files, folders, or standard input (-).
 
-    One row for each sentence: document, sentence, start, end, text, label, p_<position>, confidence, abstained; whose
-    position it is (holder, holder_actor, p_holder), which bloc that is in at the date, what the bloc declares, and
-    whether the sentence agrees (bloc, bloc_position, agrees); then the input's own columns.
+    One row for each sentence: document, sentence, start, end, text, label, p_<position>, confidence, abstained, gated
+    (held back, see --gate); whose position it is (holder, holder_actor, p_holder), which bloc that is in at the date,
+    what the bloc declares, and whether the sentence agrees (bloc, bloc_position, agrees); then the input's own columns.
 
     \b
     Examples:
@@ -71,38 +89,85 @@ def predict(
       stance predict briefing.txt --speaker Pakistan --date 2018-03
       stance predict rows.csv --text-column sentence --document-column speech --pre-split
       cat article.txt | stance predict --max-risk 0.1
+      stance predict speeches/ --relevant --jobs -1 -o labelled/
     """
     inputs = sources_or_help(context, inputs)
-    from stance.analysis.familiarity import strangeness, watched
-    from stance.analysis.holding import Holding
-    from stance.analysis.pipeline import columns_of, label_passages
+    into_parts = _wants_parts(output, output_format, options)
+    from stance.analysis.parts import Settings
+    from stance.text.readers import Columns
+
+    named = ("text", "document", "target", "speaker", "context", "date")
+    same = ("model", "trust_pickle", "codebook", "blocs", "speaker", "date", "pre_split", "encoding")
+    settings = Settings(
+        columns=Columns(*(options[f"{name}_column"] for name in named)),
+        gate=options["gate"] or "",
+        **{name: options[name] for name in (*same, "coverage", "max_risk", "relevant")},
+    )
+    input_format = options["input_format"] or ""
+    if into_parts:
+        _write_parts(inputs, Path(output or ""), settings, input_format, options)
+    else:
+        _write_stream(inputs, None if output is None else Path(output), settings, input_format, output_format)
+
+
+def _wants_parts(output: str | None, output_format: str | None, options: dict[str, Any]) -> bool:
+    """Return whether the output is a folder of parts; what else needs one is wrong usage."""
+    is_folder = output is not None and (output.endswith("/") or Path(output).is_dir())
+    for name in ("jobs", "resume", "engine", "scheduler"):
+        if options[name] and not is_folder and (name, options[name]) != ("jobs", 1):
+            raise click.UsageError(f"--{name} needs a folder to write parts to, such as -o labelled/")
+    if is_folder and output_format not in {None, "parquet"}:
+        raise click.UsageError(
+            f"parts are parquet; for {output_format} name a file, such as -o labelled.{output_format}"
+        )
+    return is_folder
+
+
+def _write_stream(
+    inputs: tuple[str, ...], output: Path | None, settings: Settings, input_format: str, output_format: str | None
+) -> None:
+    from stance.analysis.familiarity import Watch
     from stance.apps.cli.output import refuse_input, write_rows
-    from stance.model.artifact import load_model
-    from stance.text.readers import Columns, read_documents
+    from stance.text.readers import read_documents
 
     if output is not None:
         refuse_input(output, inputs)
-    model = load_model(options["model"], trust_pickle=options["trust_pickle"])
-    named = ("text", "document", "target", "speaker", "context", "date")
-    columns = Columns(*(options[f"{name}_column"] for name in named))
-    passages = read_documents(
-        inputs,
-        columns=columns,
-        encoding=options["encoding"],
-        input_format=options["input_format"] or "",
-        by_line=options["pre_split"],
-    )
-    actors = codebook_with_blocs(options["codebook"], options["blocs"])
-    holding = Holding(model.attributor(actors), options["speaker"], options["date"])
-    rows = label_passages(
-        passages,
-        model,
-        holding,
-        pre_split=options["pre_split"],
-        coverage=options["coverage"],
-        max_risk=options["max_risk"],
-    )
-    texts: list[str] = []
-    write_rows(watched(rows, texts), columns_of(model), output_format, output, codebook=model.codebook)
-    for reason in strangeness(texts, model):
+    labeller, watch = settings.labeller(), Watch()
+    with Progress(inputs, input_format, shown=output is not None) as progress:
+        passages = read_documents(
+            inputs,
+            columns=settings.columns,
+            encoding=settings.encoding,
+            input_format=input_format,
+            by_line=settings.pre_split,
+            seen=progress.seen,
+        )
+        rows = progress.counted(watch.through(labeller.rows(passages)), labeller.tally)
+        model = labeller.model
+        about = {"version": __version__, "model": model.name, "model_fingerprint": model.fingerprint}
+        write_rows(rows, labeller.columns, output_format, output, codebook=model.codebook, about=about)
+    progress.summary(labeller.tally)
+    for reason in watch.strangeness(model):
+        click.echo(f"stance: {reason}", err=True)
+
+
+def _write_parts(
+    inputs: tuple[str, ...], output: Path, settings: Settings, input_format: str, options: dict[str, Any]
+) -> None:
+    from stance.apps.distributed import run
+
+    with Progress(inputs, input_format) as progress:
+        tally, strange = run(
+            inputs,
+            output,
+            settings,
+            engine=options["engine"] or ("dask" if options["scheduler"] else "joblib"),
+            jobs=options["jobs"],
+            scheduler=options["scheduler"],
+            resume=options["resume"],
+            input_format=input_format,
+            progress=progress.finished,
+        )
+    progress.summary(tally)
+    for reason in strange:
         click.echo(f"stance: {reason}", err=True)
