@@ -57,8 +57,10 @@ class Watch:
                 kept.append(row["text"])
             yield row
 
-    def strangeness(self, model: StanceModel) -> list[str]:
-        """Return why labels of these rows may mean little; see `strangeness`."""
+    def strangeness(self, model: StanceModel, *, left_out: bool = False) -> list[str]:
+        """Return why labels of these rows may mean little, or why there is none of what was left out."""
+        if left_out and not any(self._texts.values()):
+            return [_unnamed([], model)]
         return strangeness(self._texts[False], model, self._texts[True])
 
 

@@ -352,7 +352,9 @@ def compute(part: Part, settings: Settings, folder: Path, schema: Any) -> Done:
 
     with written_whole(folder / part.name) as path:
         write_parquet(counted(), path, schema, about=about)
-    return Done(part.number, part.size, labeller.tally, tuple(watch.strangeness(labeller.model)))
+    return Done(
+        part.number, part.size, labeller.tally, tuple(watch.strangeness(labeller.model, left_out=labeller.left_out))
+    )
 
 
 def _about_model(settings: Settings) -> dict[str, Any]:

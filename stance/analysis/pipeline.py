@@ -113,7 +113,7 @@ def analyze(
     )
     watch = Watch()
     rows = list(watch.through(labeller.rows(passages)))
-    for reason in watch.strangeness(model):
+    for reason in watch.strangeness(model, left_out=labeller.left_out):
         warnings.warn(reason, UnfamiliarTextWarning, stacklevel=2)
     return framed(rows, model, list(dict.fromkeys([*columns_of(model), *(name for row in rows for name in row)])))
 
@@ -189,6 +189,8 @@ class Labeller:
     ----------
     tally
         What was labelled so far.
+    left_out
+        Whether sentences were left out, as not relevant.
     """
 
     def __init__(
@@ -203,7 +205,7 @@ class Labeller:
         relevant: bool = False,
     ) -> None:
         self.model, self.holding, self.columns = model, holding or Holding(None), columns_of(model)
-        self.tally = Tally()
+        self.tally, self.left_out = Tally(), False
         self._gating, self._pre_split, self._relevant = gating, pre_split, relevant
         self._least = {t: model.least_confidence(t, coverage=coverage, max_risk=max_risk) for t in model.targets}
         self._positions = [f"p_{name}" for name in model.codebook.position_names]
@@ -220,16 +222,19 @@ class Labeller:
         places: OrderedDict[tuple[str, str], tuple[int, str, int | None]] = OrderedDict()
         for passage in passages:
             key = passage.document, passage.target
-            number, before, since = places.pop(key, (0, "", None))
+            number, before, since = (0, "", None) if passage.whole else places.pop(key, (0, "", None))
             gate = self._gate_of(passage)
             if passage.context is not None:
                 before = passage.context
-                since = 0 if gate is not None and gate.cues(before) else since
-            cues = gate.cues(passage.text) if gate is not None else []
-            if gate is not None and self._relevant and passage.whole and not cues and since is None:
+                since = 0 if gate is not None and gate.opens(before) else since
+            hints = gate.hints(passage.text) if gate is not None else []
+            if gate is not None and self._relevant and passage.whole and not hints and since is None:
+                self.left_out = True
                 continue
             spans = _whole(passage.text) if self._pre_split else split_sentences(passage.text)
-            passed, since = ([True] * len(spans), None) if gate is None else gate.relevant(cues, spans, since)
+            passed, since = (
+                ([True] * len(spans), None) if gate is None else gate.relevant(passage.text, spans, since, hints)
+            )
             for (start, end), relevant in zip(spans, passed, strict=True):
                 text = passage.text[start:end]
                 at = passage.start
@@ -248,16 +253,16 @@ class Labeller:
         if self._gating is None:
             return None
         gates = self._gating.gates
-        return gates.get(passage.target) or (next(iter(gates.values())) if len(gates) == 1 else None)
+        any_target = set(gates) == {""} or (len(gates) == 1 and not passage.target)
+        return next(iter(gates.values())) if any_target else gates.get(passage.target)
 
     def label(self, sentences: Iterable[Sentence]) -> Iterator[Row]:
         """Yield one row for each sentence; only relevant ones if that is wanted."""
         waiting: list[Sentence] = []
         asked = 0
         for sentence in sentences:
-            if not sentence.relevant and self._relevant:
-                self.tally.sentences += sentence.number is not None
-                self.tally.gated += sentence.number is not None
+            if self._relevant and not (sentence.relevant and sentence.number is not None):
+                self.left_out = True
                 continue
             waiting.append(sentence)
             asked += sentence.relevant

@@ -23,7 +23,7 @@ from stance.text.readers import passages_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENGINES", "label_partition", "label_partitions", "meta_of", "run", "spark_schema"]
+__all__ = ["ENGINES", "Settings", "label_partition", "label_partitions", "meta_of", "run", "spark_schema"]
 
 ENGINES = ("joblib", "dask")
 _AHEAD = 4  # parts that wait for each worker

@@ -262,7 +262,10 @@ def _cascade(folder: Path, data: dict[str, Any]) -> StanceModel:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"a cascade is of models by their names, and {name!r} is none")
         beside = folder.parent / name
-        model = load_model(beside if (beside / "model.json").is_file() else name)
+        part = _folder(beside if (beside / "model.json").is_file() else name)
+        if "targets" not in _read_json(part):
+            raise ValueError(f"{part} is a cascade itself")
+        model = load_model(part)
         if model.fingerprint != found["fingerprints"][name]:
             raise ArtifactError(
                 f"{folder}: model {name} is not the one that this cascade was made of; make it anew with stance cascade"
@@ -287,7 +290,7 @@ def couple(first: StanceModel, then: StanceModel, name: str) -> StanceModel:
     0
     """
     known = then.about.get("cascade")
-    if known is None or not all(model.fingerprint for model in (first, then)):
+    if known is None or not all(model.fingerprint and not is_cascade(model) for model in (first, then)):
         raise ArtifactError(
             f"no cascade of {first.name} and {then.name}: give a saved model, and one of stance finetune"
         )

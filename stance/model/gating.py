@@ -23,6 +23,7 @@ __all__ = ["GATE_CHOICES", "LEAST_RECALL", "Gating", "gate_facts", "relevance_of
 
 GATE_CHOICES = (*GATES, "off")
 LEAST_RECALL = 0.99
+_FEWEST_POSITIONS = 300  # of fewer, a loss of 1 % may show in none (the rule of three)
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ def relevance_of(corpus: Corpus, targets: Mapping[str, Target], opens: str) -> l
     since: dict[tuple[str, str], int | None] = {}
     found = []
     for document, text, target in zip(corpus.documents, corpus.texts, corpus.targets, strict=True):
-        relevant, after = gates[target].relevant(
-            gates[target].cues(text), [(0, len(text))], since.get((document, target))
-        )
+        relevant, after = gates[target].relevant(text, [(0, len(text))], since.get((document, target)))
         since[document, target] = after
         found += relevant
     return found
@@ -133,7 +132,8 @@ def gate_facts(
         }
         if held_out is not None:
             facts[opens]["recall_held_out"] = _recall(held_out, book, relevance_of(held_out, targets, opens))
-    kept = (opens for opens in GATES if (facts[opens]["recall"] or 0) >= LEAST_RECALL)
+    enough = sum(bool(book.positions_of(label)) for label in training.labels) >= _FEWEST_POSITIONS
+    kept = (opens for opens in GATES if enough and facts[opens]["recall"] >= LEAST_RECALL)
     return {**facts, "default": next(kept, "off")}
 
 
@@ -144,10 +144,9 @@ def _recall(corpus: Corpus, book: Codebook, relevant: list[bool]) -> float | Non
 
 
 def _shares_of_gated(corpus: Corpus, book: Codebook, relevant: list[bool]) -> dict[str, float]:
-    """Return of the sentences that are not relevant the share of each position, and of none; one is added to none."""
+    """Return of the sentences that are not relevant the share of each position, and of none, after Jeffreys."""
     labels = [label for passed, label in zip(relevant, corpus.labels, strict=True) if not passed]
     said = Counter(position for label in labels for position in book.positions_of(label))
     none = sum(not book.positions_of(label) for label in labels)
-    n = len(labels) + 1
-    shares = {position: said[position] / n for position in book.position_names} | {book.none_label: (none + 1) / n}
-    return {name: round(share, 6) for name, share in shares.items()}
+    counts = {position: said[position] for position in book.position_names} | {book.none_label: none}
+    return {name: round((count + 0.5) / (len(labels) + 1), 6) for name, count in counts.items()}

@@ -311,6 +311,8 @@ def _article(html: str, name: str) -> str:
 def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | None = None) -> Iterator[Passage]:
     """Yield passages of texts, or of records, that are in memory; without a document column they are numbered from 0.
 
+    With one, a record whose document is blank is a document of its own, called ``record 3``.
+
     Raises
     ------
     DataError
@@ -322,6 +324,7 @@ def passages_of(texts: Iterable[str | Mapping[str, Any]], columns: Columns | Non
             yield Passage(str(i), item, f"text {i}", whole=True)
         elif isinstance(item, Mapping):
             columns = columns if columns.text else replace(columns, text=_text_column(item, f"record {i}"))
-            yield _passage(f"record {i}", str(i), item, columns, {})
+            own = f"record {i}" if columns.document else str(i)
+            yield _passage(f"record {i}", own, item, columns, {})
         else:
             raise DataError(f"item {i} is a {type(item).__name__}; give texts, or records with a text")

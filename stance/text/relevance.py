@@ -36,41 +36,50 @@ class Gate:
     --------
     >>> gate = Gate(Target("Taliban", aliases=("Taliban",)), "named", reach=1)
     >>> text = "It rained. The Taliban came. They left. It rained."
-    >>> gate.relevant(gate.cues(text), [(0, 10), (11, 28), (29, 39), (40, 50)])[0]
+    >>> gate.relevant(text, [(0, 10), (11, 28), (29, 39), (40, 50)])[0]
     [False, True, True, False]
     """
 
     def __init__(self, target: Target, opens: str = "topic", reach: int = REACH) -> None:
-        cues = (*target.aliases, *(target.topics if opens == "topic" else ()))
-        # look-alikes hide the names within them
-        names = [(alias, "lookalike", "") for alias in target.lookalikes] + [(cue, "cue", "") for cue in cues]
-        self._matcher = Matcher(names)
+        cues = [(cue, "cue", "") for cue in (*target.aliases, *(target.topics if opens == "topic" else ()))]
+        lookalikes = [(alias, "lookalike", "") for alias in target.lookalikes]  # these hide the names within them
+        self._cues, self._names = Matcher(cues), Matcher([*lookalikes, *cues])
         self.reach = reach
 
-    def cues(self, text: str) -> list[int]:
-        """Return where in a text there are words that open the gate."""
-        return [mention.start for mention in self._matcher.find(text) if mention.kind == "cue"]
+    def opens(self, sentence: str) -> bool:
+        """Return whether a sentence has a word that opens the gate."""
+        return any(mention.kind == "cue" for mention in self._names.find(sentence))
+
+    def hints(self, text: str) -> list[Span]:
+        """Return where in a text there may be such words; where there are none, no sentence of it opens the gate."""
+        return [(mention.start, mention.end) for mention in self._cues.find(text)]
 
     def relevant(
-        self, cues: Sequence[int], spans: Sequence[Span], since: int | None = None
+        self, text: str, spans: Sequence[Span], since: int | None = None, hints: Sequence[Span] | None = None
     ) -> tuple[list[bool], int | None]:
         """Return which sentences of a text are relevant, and how far back the last cue is after them.
 
         Parameters
         ----------
-        cues, spans
-            Of a text what `cues` found, and its sentences.
+        text, spans
+            A text, and its sentences.
         since
             How many sentences before the first one the last cue of the same document was: 0 if it was in the one just
-            before; None if there was none.
+            before; None if there was none, or too far back.
+        hints
+            Those of `hints`, if they are known already.
         """
-        if not cues and (since is None or since >= self.reach):
+        hints = self.hints(text) if hints is None else hints
+        if not hints and since is None:
             return [False] * len(spans), None
-        found, next_cue = [], 0
-        for _, end in spans:
-            here = False
-            while next_cue < len(cues) and cues[next_cue] < end:
-                here, next_cue = True, next_cue + 1
-            since = 0 if here else None if since is None or since >= self.reach else since + 1
+        found, at = [], 0
+        for start, end in spans:
+            while at < len(hints) and hints[at][1] <= start:
+                at += 1
+            # a name that goes over the end of a sentence is none, and may hide another
+            if at < len(hints) and hints[at][0] < end and self.opens(text[start:end]):
+                since = 0
+            elif since is not None:
+                since = since + 1 if since < self.reach else None
             found.append(since is not None)
         return found, since

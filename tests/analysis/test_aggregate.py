@@ -240,3 +240,42 @@ def test_command_reads_what_predict_writes(tmp_path):
     assert table.stdout.split()[0] == "document"
     bad = runner.invoke(cli, ["aggregate", str(tmp_path / "p.jsonl"), "--by", "party", "--model", "fast"])
     assert isinstance(bad.exception, DataError)
+
+
+def test_sentences_that_a_gate_held_back_are_none_and_dilute():
+    asked = [
+        {"document": str(i), "label": label, "gated": False} for i in range(10) for label in ["engage", "none"] * 10
+    ]
+    gated = [{"document": str(i), "label": "none", "gated": True} for i in range(10) for _ in range(80)]
+    frame = aggregate([{**row, "all": "x"} for row in asked + gated], ["all"], "fast").iloc[0]
+    alone = aggregate([{**row, "all": "x"} for row in asked], ["all"], "fast").iloc[0]
+    assert frame["n"] == 1000
+    assert frame["n_engage"] == 100
+    assert frame["said_engage"] == 0.1
+    assert frame["share_engage"] == pytest.approx(alone["share_engage"] / 5, abs=0.01)
+    assert frame["share_engage_low"] < frame["share_engage"] < frame["share_engage_high"] < 0.2
+
+
+def test_a_group_of_gated_sentences_alone_has_no_position():
+    rows = [{"document": str(i), "label": "none", "gated": gate} for i in range(10) for gate in (True, "true") * 10]
+    frame = aggregate(rows, ["label"], "fast").iloc[0]
+    assert frame[["share_engage", "share_engage_high", "net"]].tolist() == [0, 0, 0]
+
+
+def test_gated_sentences_change_nothing_of_who_holds_positions():
+    held = [
+        {
+            "document": str(i),
+            "label": "engage",
+            "holder": "Russia",
+            "holder_actor": "Russia",
+            "bloc": "",
+            "gated": False,
+        }
+        for i in range(30)
+    ]
+    gated = [{"document": str(i), "label": "none", "holder": None, "gated": True} for i in range(30) for _ in range(50)]
+    frame = aggregate(held + gated, ["holder"], "fast")
+    assert frame["holder"].tolist() == ["Russia"]
+    assert frame["n"].tolist() == [30]
+    assert frame["share_engage"].iloc[0] > 0.9

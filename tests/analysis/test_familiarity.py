@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
 from click.testing import CliRunner
 
-from stance.analysis.familiarity import LOOKED_AT, UnfamiliarTextWarning, strangeness
+from stance.analysis.familiarity import UnfamiliarTextWarning, Watch, strangeness
 from stance.analysis.pipeline import analyze
 from stance.apps.cli import stance as cli
 from stance.model.artifact import load_model
@@ -16,6 +17,7 @@ from stance.text.sentences import split_sentences
 
 GERMAN = ["Die Taliban haben am Mittwoch erneut zu Gesprächen mit der Regierung aufgerufen, sagte ein Sprecher."] * 6
 WEATHER = ["It rained in the valley, and the river rose by a foot before the bridge was closed to carts."] * 6
+FOREIGN_WEATHER = ["Es regnete im Tal, und der Fluss stieg um einen Fuß, bevor man die Brücke für Karren sperrte."] * 6
 STRANGE = ["The Taliban eigenvector orthogonalizes Hermitian semigroups; cohomology annihilates sheaf torsors."] * 12
 
 
@@ -39,8 +41,6 @@ def article() -> list[str]:
 )
 def test_strange_texts_are_told_in_one_line(fast, texts, expected):
     [reason] = strangeness(texts, fast)
-    import re
-
     assert re.search(expected, reason)
 
 
@@ -61,6 +61,15 @@ def test_a_model_of_ones_own_is_judged_by_what_it_learned_from(tmp_path):
     assert strangeness(GERMAN, model) == []
 
 
+def warned(documents, model="fast", **options):
+    """Return the warnings of an analysis."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        analyze(documents, model, **options)
+    assert {warning.category for warning in caught} <= {UnfamiliarTextWarning}
+    return [str(warning.message) for warning in caught]
+
+
 def test_analyze_warns_and_predict_tells_on_standard_error(tmp_path):
     with pytest.warns(UnfamiliarTextWarning, match="names the target"):
         analyze(WEATHER, "fast")
@@ -74,6 +83,53 @@ def test_analyze_warns_and_predict_tells_on_standard_error(tmp_path):
     assert "names the target" not in found.stdout
 
 
-def test_only_the_beginning_is_looked_at():
-    with pytest.warns(UnfamiliarTextWarning, match="names the target"):
-        analyze([*["It rained."] * LOOKED_AT, "The Taliban came."], "fast")
+def test_only_the_beginning_is_looked_at(fast):
+    texts = [*["It rained."] * 2000, "The Taliban came."]
+    assert warned(texts[1:], fast, gate="off") == []
+    [reason] = warned(texts, fast, gate="off")
+    assert "names the target" in reason
+
+
+# -- with a gate -----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_gate_holds_back_does_not_hide_a_later_name(fast):
+    assert warned([*["It rained."] * 2001, "The Taliban came."], fast) == []
+
+
+def test_that_everything_is_held_back_is_told(fast):
+    [reason] = warned(WEATHER, fast)
+    assert reason == ("no sentence names the target (Taliban) or is near one that has to do with it: all are none")
+    [other] = warned(WEATHER, fast, gate="off")
+    assert other == "no sentence names the target (Taliban): positions found here are doubtful"
+    assert warned([*WEATHER, "Kabul fell in the night."], fast) == [other]
+    assert warned(WEATHER[:4], fast) == []
+
+
+def test_another_language_is_told_though_all_of_it_is_held_back(fast):
+    language, none = warned(FOREIGN_WEATHER, fast)
+    assert language.startswith("100% of the sentences do not look like English")
+    assert none.endswith("all are none")
+    [language] = warned([*FOREIGN_WEATHER, "The Taliban came."], fast)
+    assert language.startswith("86% of the sentences do not look like English")
+
+
+def test_words_of_what_is_held_back_may_be_unknown(fast):
+    strange = [text.replace("The Taliban", "Any") for text in STRANGE]
+    held = [*["The Taliban came to Moscow for talks."] * 8, *strange]
+    [reason] = strangeness(held, fast)
+    assert re.search(r"knows only \d+% of the words", reason)
+    assert strangeness(held[:8], fast, strange) == []
+
+
+def test_a_watch_passes_rows_on_as_they_come(fast):
+    rows = [{"text": text, "gated": text != "The Taliban came."} for text in [*WEATHER, "The Taliban came."]]
+    watch = Watch()
+    through = watch.through(iter(rows))
+    assert next(through) is rows[0]
+    assert list(through) == rows[1:]
+    assert watch.strangeness(fast) == []
+    only = Watch()
+    list(only.through(rows[:-1]))
+    [reason] = only.strangeness(fast)
+    assert "all are none" in reason

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from stance.analysis import pipeline
-from stance.analysis.pipeline import analyze, columns_of, label_passages
+from stance.analysis.pipeline import Labeller, analyze, columns_of
 from stance.corpus.files import Corpus
 from stance.errors import DataError
 from stance.model.artifact import load_model
@@ -19,7 +19,7 @@ from stance.text.readers import Columns, passages_of
 
 SCHEMA = [
     *("document", "sentence", "start", "end", "text", "label"),
-    *("p_engage", "p_terrorist", "confidence", "abstained"),
+    *("p_engage", "p_terrorist", "confidence", "abstained", "gated"),
     *("holder", "holder_actor", "p_holder", "bloc", "bloc_position", "agrees"),
 ]
 NUMBERS = ["p_engage", "p_terrorist", "confidence"]
@@ -67,12 +67,15 @@ def test_columns_stand_in_the_order_of_the_schema(model):
     assert frame[NUMBERS][:2].to_numpy().max() <= 1
 
 
-@pytest.mark.parametrize("documents", [[], [""], [TALKS], [TALKS, " "]], ids=["nothing", "blank", "text", "mixed"])
+@pytest.mark.parametrize(
+    "documents", [[], [""], [TALKS], [TALKS, " "], ["Rain."]], ids=["nothing", "blank", "text", "mixed", "gated"]
+)
 def test_types_do_not_depend_on_what_is_in_the_input(model, documents):
     frame = analyze(documents, model)
     assert frame.columns.tolist() == SCHEMA
     kinds = frame.dtypes.astype(str)
-    assert kinds[["sentence", "start", "end", "abstained"]].tolist() == ["Int64", "int64", "int64", "bool"]
+    assert kinds[["sentence", "start", "end"]].tolist() == ["Int64", "int64", "int64"]
+    assert kinds[["abstained", "gated"]].tolist() == ["bool", "bool"]
     assert set(kinds[[*NUMBERS, "p_holder"]]) == {"float64"}
 
 
@@ -81,13 +84,14 @@ def test_holders_blocs_and_dates_come_with_the_sentence():
     rows = [
         {"text": "We will talk to the Taliban.", "speaker": "PAK", "year": 2018},
         {"text": "We will talk to the Taliban.", "speaker": "PAK"},
-        {"text": "It snowed.", "speaker": "PAK", "year": 2018},
+        {"text": "It snowed in Kabul.", "speaker": "PAK", "year": 2018},
     ]
     frame = analyze(rows, model)
     assert frame["holder"].tolist()[:2] == ["speaker", "speaker"]
     assert frame["holder_actor"].tolist()[:2] == ["Pakistan", "Pakistan"]
     assert frame["bloc"].tolist()[:2] == ["Russia-Pakistan", ""]
     assert frame["agrees"].tolist()[:2] == ["yes", ""]
+    assert frame.loc[2, ["label", "gated"]].tolist() == ["none", False]
     assert frame.loc[2, ["holder", "bloc"]].isna().all()
     dated = analyze([rows[1]], model, date="2018-05")
     assert dated["bloc"].tolist() == ["Russia-Pakistan"]
@@ -181,14 +185,14 @@ def contexts_seen(model, monkeypatch, documents, **options):
 
 
 def test_a_sentence_has_the_one_before_it_as_context(model, monkeypatch):
-    seen, _ = contexts_seen(model, monkeypatch, [f"{TALKS} {THEY} It snowed.", "A new text."])
+    seen, _ = contexts_seen(model, monkeypatch, [f"{TALKS} {THEY} It snowed.", "A new text."], gate="off")
     assert seen == [(TALKS, ""), (THEY, TALKS), ("It snowed.", THEY), ("A new text.", "")]
 
 
 def test_rows_of_one_document_are_each_others_context_also_interleaved(model, monkeypatch):
     rows = [("a", TALKS), ("b", "It snowed."), ("a", THEY), ("b", ""), ("b", "They skied."), ("a", "End.")]
     records = [{"doc": document, "text": text} for document, text in rows]
-    seen, frame = contexts_seen(model, monkeypatch, records, columns=Columns(document="doc"))
+    seen, frame = contexts_seen(model, monkeypatch, records, columns=Columns(document="doc"), gate="off")
     assert seen == [
         (TALKS, ""),
         ("It snowed.", ""),
@@ -203,7 +207,7 @@ def test_rows_of_one_document_are_each_others_context_also_interleaved(model, mo
 
 
 def test_context_matters(model):
-    named, not_named = (analyze([f"{before} {THEY}"], model).iloc[1] for before in (TALKS, "It snowed."))
+    named, not_named = (analyze([f"{before} {THEY}"], model, gate="off").iloc[1] for before in (TALKS, "It snowed."))
     assert named["text"] == not_named["text"] == THEY
     assert named["p_terrorist"] > not_named["p_terrorist"]
 
@@ -306,7 +310,7 @@ def test_every_kind_of_input_gives_the_same_answers(model, tmp_path):
         found = analyze(tmp_path / name, model)
         assert found["document"].iloc[0] == "a:1"
         pd.testing.assert_frame_equal(found.drop(columns="document"), expected.drop(columns="document"))
-    streamed = pd.DataFrame(list(label_passages(passages_of(texts), model)), columns=SCHEMA)
+    streamed = pd.DataFrame(list(Labeller(model).rows(passages_of(texts))), columns=SCHEMA)
     assert streamed["text"].tolist() == expected["text"].tolist()
     assert (probabilities(streamed)[:2] == probabilities(expected)[:2]).all()
 
@@ -346,8 +350,8 @@ def test_a_text_gets_the_same_numbers_whatever_the_batch(model, monkeypatch):
         monkeypatch.setattr(pipeline, "_BATCH", size)
         pd.testing.assert_frame_equal(analyze([EXAMPLE], model), together, check_exact=True)
     assert len(together) > 10
-    alone = [analyze([text], model, pre_split=True) for text in together["text"]]
-    batch = analyze(together["text"].tolist(), model, pre_split=True)
+    alone = [analyze([text], model, pre_split=True, gate="off") for text in together["text"]]
+    batch = analyze(together["text"].tolist(), model, pre_split=True, gate="off")
     assert (probabilities(pd.concat(alone)) == probabilities(batch)).all()
 
 
@@ -358,7 +362,7 @@ def test_rows_come_before_the_input_has_ended(model, monkeypatch):
         while True:
             yield TALKS
 
-    rows = label_passages(passages_of(endless()), model)
+    rows = Labeller(model).rows(passages_of(endless()))
     assert [next(rows)["document"] for _ in range(7)] == list("0123456")
 
 

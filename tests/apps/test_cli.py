@@ -123,7 +123,7 @@ def plain(row):
             made[name] = int(value)
         elif name.startswith("p_") or name == "confidence":
             made[name] = float(value)
-        elif name == "abstained":
+        elif name in {"abstained", "gated"}:
             made[name] = str(value).lower() == "true"
         else:
             made[name] = str(value)
@@ -252,6 +252,68 @@ def test_a_file_name_that_is_no_text_has_question_marks_in_every_format(tmp_path
     assert "caf?" in run("predict", tmp_path, "--format", "table").stdout
 
 
+# -- the gate --------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_counts_gated_sentences_as_none_and_machine_formats_mark_them(tmp_path):
+    (tmp_path / "a.txt").write_text("It rained. The Taliban are terrorists. They must be destroyed.")
+    command = ["predict", tmp_path / "a.txt", "--model", "fast", "--format"]
+    for kind in ("csv", "tsv", "jsonl"):
+        rows = parsed(run(*command, kind).stdout, kind)
+        assert [row["gated"] for row in rows] == [True, False, False]
+        assert (rows[0]["label"], rows[0]["holder"]) == ("none", None)
+    assert [type(json.loads(line)["gated"]) for line in run(*command, "jsonl").stdout.splitlines()] == [bool] * 3
+    assert "3 sentences: 2 terrorist, 1 none" in run(*command, "table").stdout
+    run(*command, "parquet", "-o", tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet")["gated"].to_pylist() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "gate", "relevant"),
+    [
+        ([], "", False),
+        (["--all-sentences"], "", False),
+        (["--relevant"], "", True),
+        (["--gate", "named"], "named", False),
+        (["--gate", "named", "--relevant"], "named", True),
+        (["--gate", "off"], "off", False),
+    ],
+)
+def test_options_of_the_gate_give_the_rows_of_python(options, gate, relevant, tmp_path):
+    sentences = ["It rained.", "Kabul fell.", *["It rained."] * 9, "The Taliban are terrorists.", "It rained."]
+    rows = [{"id": i, "doc": "a", "text": text} for i, text in enumerate(sentences)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = run("predict", tmp_path / "a.jsonl", "--model", "fast", "--document-column", "doc", *options)
+    columns = Columns(document="doc")
+    expected = stance.analyze(tmp_path / "a.jsonl", "fast", columns=columns, gate=gate, relevant=relevant)
+    assert parsed(found.stdout, "jsonl") == frame_rows(expected)
+    numbers = {"": 1 + 8 + 2, "named": 2, "off": len(rows)}
+    assert len(expected) == (numbers[gate] if relevant else len(rows))
+    assert (~expected["gated"]).sum() == numbers[gate]
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_nothing_relevant_gives_a_file_without_rows(output_format, tmp_path):
+    (tmp_path / "a.txt").write_text("It rained. It snowed.")
+    output = tmp_path / f"out.{output_format}"
+    run("predict", tmp_path / "a.txt", "--model", "fast", "--relevant", "-o", output)
+    assert written(output) == []
+    if output_format != "jsonl":
+        empty = (
+            pq.read_table(output).column_names
+            if output_format == "parquet"
+            else re.split("[,\t\n]", output.read_text())
+        )
+        assert "gated" in empty
+
+
+def test_a_gate_that_a_model_cannot_have_is_told_in_one_line(trained, tweets, monkeypatch, capsys):
+    arguments = ["predict", tweets, *ISLAND, "--model", trained[1], "--trust-pickle", "--gate", "named"]
+    code, out, err = failing(capsys, monkeypatch, *arguments)
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"stance: model '.*' has no gate 'named': .*say gate off\n", err)
+
+
 # -- what is wrong is said in one line -------------------------------------------------------------------------------
 
 
@@ -310,6 +372,7 @@ def test_what_a_user_can_mend_is_one_line_and_exit_1(arguments, says, faulty, mo
         ["predict", "a.txt", "--format", "xml"],
         ["predict", "a.txt", "--coverage", "2"],
         ["predict", "a.txt", "--nonsense"],
+        ["predict", "a.txt", "--gate", "open"],
         ["train", "a.csv"],
         ["train", "-o", "mine"],
         ["train", "a.csv", "-o", "mine", "--codebook", "book.toml", "--none-label", "NONE"],
@@ -348,7 +411,8 @@ def test_an_error_midway_leaves_the_old_output(output_format, tmp_path, monkeypa
     given, output = tmp_path / "rows.jsonl", tmp_path / f"rows.{output_format}.out"
     given.write_text('{"text": "Rain."}\n' * 2100 + "no json\n")  # more than a batch: rows were written before
     output.write_text("old")
-    code, _, err = failing(capsys, monkeypatch, "predict", given, "--format", output_format, "-o", output)
+    arguments = ["predict", given, "--gate", "off", "--format", output_format, "-o", output]
+    code, _, err = failing(capsys, monkeypatch, *arguments)
     assert code == 1
     assert "line 2101" in err
     assert output.read_text() == "old"
@@ -477,8 +541,9 @@ def test_predicting_with_a_model_of_several_targets(trained, tweets, tmp_path, m
 
 def test_a_pickle_predicts_what_its_folder_does_if_it_is_trusted(trained, tweets):
     folder, pickle, _ = trained
-    of_folder = parsed(run("predict", tweets, *ISLAND, "--model", folder).stdout, "jsonl")
-    of_pickle = parsed(run("predict", tweets, *ISLAND, "--model", pickle, "--trust-pickle").stdout, "jsonl")
+    command = ["predict", tweets, *ISLAND, "--gate", "off", "--model"]  # of a gate a pickle knows nothing
+    of_folder = parsed(run(*command, folder).stdout, "jsonl")
+    of_pickle = parsed(run(*command, pickle, "--trust-pickle").stdout, "jsonl")
     assert [row["label"] for row in of_pickle] == [row["label"] for row in of_folder]
     assert [row["p_FAVOR"] for row in of_pickle] == pytest.approx([row["p_FAVOR"] for row in of_folder], abs=1e-6)
 
@@ -619,8 +684,8 @@ def test_info_shows_the_card_everything_and_the_heaviest_features(trained):
 
 def test_info_of_the_shipped_model_and_of_a_pickle(trained):
     assert json.loads(run("info", "--json").stdout)["name"] == "accurate"
-    listed = run("info", "--speed").stdout.splitlines()[:2]
-    assert [line.split(":")[0] for line in listed] == ["accurate (default)", "fast"]
+    listed = run("info", "--speed").stdout.splitlines()[:3]
+    assert [line.split(":")[0] for line in listed] == ["accurate (default)", "auto", "fast"]
     assert all(re.search(r"macro-F1 over positions 0\.\d\d", line) for line in listed)
     assert all(re.search(r"[1-9][\d,]* sentences/s here$", line) for line in listed)
     assert "airport" in run("info", "--model", trained[1], "--trust-pickle").stdout

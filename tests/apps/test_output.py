@@ -30,7 +30,11 @@ class Terminal(io.StringIO):
 def rows_of(*labels, codebook=TWO, abstained=False, text="It rained."):
     """Return a row for each label, and the columns they all have."""
     row = {"document": "d", "sentence": 0, "start": 0, "end": len(text), "text": text, "label": None}
-    row |= {f"p_{name}": 0.5 for name in codebook.position_names} | {"confidence": 0.5, "abstained": abstained}
+    row |= {f"p_{name}": 0.5 for name in codebook.position_names} | {
+        "confidence": 0.5,
+        "abstained": abstained,
+        "gated": False,
+    }
     return [{**row, "label": label} for label in labels], list(row)
 
 

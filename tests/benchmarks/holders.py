@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from stance.analysis.holding import Holding  # noqa: E402
-from stance.analysis.pipeline import label_passages  # noqa: E402
+from stance.analysis.pipeline import Labeller  # noqa: E402
 from stance.codebook import load_codebook  # noqa: E402
 from stance.corpus.files import CorpusColumns, read_corpus  # noqa: E402
 from stance.model.artifact import load_model, shipped_models  # noqa: E402
@@ -59,7 +59,7 @@ def speed(texts: tuple[str, ...]) -> None:
         model, seconds = load_model(name), []
         for holding in (Holding(None), Holding(model.attributor(BOOK))) * 3:
             start = time.process_time()
-            list(label_passages(passages, model, holding, pre_split=True))
+            list(Labeller(model, holding, pre_split=True).rows(passages))
             seconds.append(time.process_time() - start)
         without, with_holders = min(seconds[::2]), min(seconds[1::2])
         print(f"{name}: holders add {with_holders / without - 1:.0%} to the time of 1,000 held-out sentences")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
 from stance.codebook import parse_codebook
-from stance.corpus.files import Corpus
+from stance.corpus.files import Corpus, CorpusColumns, read_corpus
 from stance.errors import DataError, StanceError
 from stance.model.artifact import load_model
 from stance.model.card import render_card
@@ -17,6 +19,7 @@ from stance.model.metrics import measure
 from stance.model.printed import render_training
 from stance.model.saving import save_model
 from stance.model.training import codebook_for, out_of_fold, split_of, train
+from stance.shipped import shipped
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -220,6 +223,22 @@ def test_two_trainings_give_the_same_bytes_whatever_the_number_of_jobs(tmp_path)
     for name, jobs in (("a", 1), ("b", 1), ("c", 2)):
         save_model(train(corpus, codebook=parse_codebook(BOOK), seed=3, jobs=jobs).model, tmp_path / name)
     assert files(tmp_path / "a") == files(tmp_path / "b") == files(tmp_path / "c")
+
+
+def test_workers_of_dask_train_the_same_model(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    columns = CorpusColumns(label="stance", target="target")
+    corpus = read_corpus(shipped("data", "examples", "island.csv"), columns=columns)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        for name, backend, jobs in (("one", "loky", 1), ("two", "loky", 2), ("dask", "dask", 2)):
+            with parallel_config(backend=backend):
+                model = train(corpus, none_label="NONE", features="ngrams", jobs=jobs).model
+            save_model(model, tmp_path / name)
+        assert any(client.run(lambda: "stance.model.heads" in sys.modules).values())
+    assert files(tmp_path / "one") == files(tmp_path / "two") == files(tmp_path / "dask")
 
 
 def test_the_corpus_is_in_the_model():

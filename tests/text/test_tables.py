@@ -255,11 +255,23 @@ def test_files_of_a_folder_come_in_the_order_of_their_paths_without_hidden_ones(
     (tmp_path / "folder.csv").mkdir()
     found = [file.relative_to(tmp_path).as_posix() for file in files_of(tmp_path, {".csv": "csv"})]
     assert found == ["a.csv", "b/2.CSV", "z.csv"]
-    assert files_of(tmp_path / "a.txt", {".csv"}) == [tmp_path / "a.txt"]
+    assert list(files_of(tmp_path / "a.txt", {".csv"})) == [tmp_path / "a.txt"]
     with pytest.raises(DataError, match=r"no file of a known kind in this folder; known are \.xyz"):
-        files_of(tmp_path, {".xyz"})
+        list(files_of(tmp_path, {".xyz"}))
     with pytest.raises(DataError, match="none: no such file or folder"):
-        files_of(tmp_path / "none", {".csv"})
+        list(files_of(tmp_path / "none", {".csv"}))
+
+
+def test_files_of_a_folder_come_in_the_order_that_sorting_their_paths_gives(tmp_path):
+    for name in ["a/z.csv", "a.b/c.csv", "a-b.csv", "a.csv", "ab/1/2.csv", "ab/1.csv", "B.csv", "é/x.csv"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "linked").symlink_to(tmp_path / "ab", target_is_directory=True)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
+    found = list(files_of(tmp_path, {".csv"}))
+    assert found == sorted(found)
+    assert len(found) == 9
+    assert not any("linked" in file.parts for file in found)
 
 
 def test_a_file_is_replaced_when_the_new_one_is_whole(tmp_path):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
+_STOPPED = 130  # as shells have it: 128, and the number of the signal
+
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
@@ -147,7 +149,7 @@ def _write_stream(
         about = {"version": __version__, "model": model.name, "model_fingerprint": model.fingerprint}
         write_rows(rows, labeller.columns, output_format, output, codebook=model.codebook, about=about)
     progress.summary(labeller.tally)
-    for reason in watch.strangeness(model):
+    for reason in watch.strangeness(model, left_out=labeller.left_out):
         click.echo(f"stance: {reason}", err=True)
 
 
@@ -156,18 +158,22 @@ def _write_parts(
 ) -> None:
     from stance.apps.distributed import run
 
-    with Progress(inputs, input_format) as progress:
-        tally, strange = run(
-            inputs,
-            output,
-            settings,
-            engine=options["engine"] or ("dask" if options["scheduler"] else "joblib"),
-            jobs=options["jobs"],
-            scheduler=options["scheduler"],
-            resume=options["resume"],
-            input_format=input_format,
-            progress=progress.finished,
-        )
+    try:
+        with Progress(inputs, input_format) as progress:
+            tally, strange = run(
+                inputs,
+                output,
+                settings,
+                engine=options["engine"] or ("dask" if options["scheduler"] else "joblib"),
+                jobs=options["jobs"],
+                scheduler=options["scheduler"],
+                resume=options["resume"],
+                input_format=input_format,
+                progress=progress.finished,
+            )
+    except KeyboardInterrupt:
+        click.echo(f"stance: stopped; what is finished stays in {output}: go on with --resume", err=True)
+        raise click.exceptions.Exit(_STOPPED) from None
     progress.summary(tally)
     for reason in strange:
         click.echo(f"stance: {reason}", err=True)
