@@ -60,7 +60,7 @@ class Watch:
     def strangeness(self, model: StanceModel, *, left_out: bool = False) -> list[str]:
         """Return why labels of these rows may mean little, or why there is none of what was left out."""
         if left_out and not any(self._texts.values()):
-            return [_unnamed([], model)]
+            return [reason for reason in [_unnamed([], model)] if reason]
         return strangeness(self._texts[False], model, self._texts[True])
 
 

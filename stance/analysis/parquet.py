@@ -11,7 +11,7 @@ from typing import Any
 from stance.analysis.holding import COLUMNS
 from stance.errors import DataError, missing_extra
 
-__all__ = ["metadata_of", "refuse_new", "schema_of", "write_parquet"]
+__all__ = ["has_schema", "metadata_of", "refuse_new", "schema_of", "write_parquet"]
 
 Row = Mapping[str, Any]
 _PART = 4096
@@ -81,6 +81,12 @@ def metadata_of(path: Path) -> dict[str, Any]:
         return dict(json.loads(found[_KEY]))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
         return {}
+
+
+def has_schema(path: Path, schema: Any) -> bool:
+    """Return whether a file has the columns and types of a schema."""
+    _, pq = _pyarrow()
+    return bool(pq.read_schema(path).equals(schema))
 
 
 def refuse_new(row: Row, names: Iterable[str]) -> None:

@@ -8,113 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import stance
 from stance.analysis.familiarity import Watch
-from stance.analysis.holding import Holding
-from stance.analysis.parquet import metadata_of, schema_of, write_parquet
+from stance.analysis.parquet import has_schema, metadata_of, schema_of, write_parquet
 from stance.analysis.pipeline import Labeller, Sentence, Tally
-from stance.codebook import load_codebook, with_blocs
-from stance.errors import DataError, StanceError
-from stance.model.artifact import DEFAULT_MODEL, StanceModel, load_model
-from stance.model.gating import Gating
-from stance.text.readers import Columns, Origin, find_origins, read_origin
-from stance.text.tables import DEFAULT_ENCODING, written_whole
+from stance.analysis.settings import Settings
+from stance.errors import DataError
+from stance.text.readers import Origin, find_origins, read_origin
+from stance.text.tables import written_whole
 
 __all__ = ["DONE", "Done", "Folder", "Part", "Settings", "Survey", "compute", "parts_of"]
 
 DONE = "_SUCCESS"
 """The file that stands in a folder of parts once all of them do, as Hadoop and Spark have it."""
 _BYTES, _FILES = 2 << 20, 1000
-_lock = threading.Lock()
-_loaded: dict[Settings, tuple[StanceModel, Holding, Gating | None]] = {}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that decides the rows of some passages, as data that goes to other processes and machines.
-
-    Attributes
-    ----------
-    model, trust_pickle
-        As in `stance.load_model`; where a part is computed, the model must be found under this name.
-    fingerprint
-        That of the model; another one of this name is refused. By default any will do.
-    codebook, blocs
-        Files of actors and blocs; by default the shipped codebook's.
-    speaker, date, pre_split, coverage, max_risk, gate, relevant, columns
-        As in `stance.analyze`.
-    encoding
-        Of text files.
-    threads
-        Of the encoder; by default one a core. The rows do not depend on it.
-
-    Examples
-    --------
-    >>> from stance.text.readers import passages_of
-    >>> settings = Settings("fast")
-    >>> [row["label"] for row in settings.labeller().rows(passages_of(["Talk to the Taliban."]))]
-    ['engage']
-    """
-
-    model: str | Path = DEFAULT_MODEL
-    trust_pickle: bool = False
-    fingerprint: str = ""
-    codebook: Path | None = None
-    blocs: Path | None = None
-    speaker: str = ""
-    date: str = ""
-    pre_split: bool = False
-    coverage: float | None = None
-    max_risk: float | None = None
-    gate: str = ""
-    relevant: bool = False
-    columns: Columns = field(default_factory=Columns)
-    encoding: str = DEFAULT_ENCODING
-    threads: int = 0
-
-    def labeller(self) -> Labeller:
-        """Return what labels passages; the model is loaded once in a process.
-
-        Raises
-        ------
-        StanceError
-            If the model is absent here, or is another one.
-        """
-        with _lock:
-            if self not in _loaded:
-                _loaded.clear()  # one job at a time: a worker that lives long does not collect models
-                _loaded[self] = self._load()
-            model, holding, gating = _loaded[self]
-        rest = {name: getattr(self, name) for name in ("pre_split", "coverage", "max_risk", "relevant")}
-        return Labeller(model, holding, gating, **rest)
-
-    def _load(self) -> tuple[StanceModel, Holding, Gating | None]:
-        model = load_model(self.model, trust_pickle=self.trust_pickle)
-        if self.fingerprint and model.fingerprint != self.fingerprint:
-            raise StanceError(
-                f"model {self.model} is another one here ({model.fingerprint[:12]}, not {self.fingerprint[:12]}); "
-                "install the same version everywhere, or name a folder that all can read"
-            )
-        if model.encoder is not None:
-            model.encoder.threads = self.threads
-        book = load_codebook(self.codebook)
-        book = book if self.blocs is None else with_blocs(book, self.blocs)
-        return model, Holding(model.attributor(book), self.speaker, self.date), Gating.of(model, self.gate)
-
-    @property
-    def digest(self) -> str:
-        """Sha256 of all that decides the rows."""
-        known = {k: v for k, v in asdict(self).items() if k not in {"threads", "model" if self.fingerprint else ""}}
-        files = {k: _sha256(Path(v).read_bytes()) for k in ("codebook", "blocs") if (v := known[k]) is not None}
-        return _sha256(json.dumps({**known, **files, "version": stance.__version__}, default=str).encode())
+_ROWS_THAT_TELL = 4096
 
 
 @dataclass(frozen=True)
@@ -157,19 +73,34 @@ class Done:
 
 @dataclass(frozen=True)
 class Survey:
-    """Of all files of a job their bytes, and the columns that their names give; standard input has no size."""
+    """Of all files of a job their bytes, the columns that their names give, and the first table; others are not read.
+
+    Standard input has no size, and is not looked at.
+    """
 
     size: int
     known: Mapping[str, Any]
+    table: Origin | None
+    table_first: bool
 
     @classmethod
     def of(cls, sources: str | Path | Sequence[str | Path], input_format: str = "") -> Survey:
-        """Look at the files, and read none."""
-        size, known = 0, dict[str, Any]()
+        """Look at the files; errors as in `stance.read_documents`."""
+        size, known, table, table_first = 0, dict[str, Any](), None, False
         for origin in find_origins(sources, input_format):
-            size += 0 if origin.file is None else origin.file.stat().st_size
+            size += _size_and_time(origin)[0]
             known |= origin.known
-        return cls(size, known)
+            if origin.is_table and origin.file is not None and table is None:
+                table, table_first = origin, not known
+        return cls(size, known, table, table_first)
+
+    def columns(self, settings: Settings) -> list[Mapping[str, Any]]:
+        """Return columns as far as names of files and the first rows of the first table tell, in their order."""
+        passages = [] if self.table is None else read_origin(self.table, settings.columns, settings.encoding)
+        rows: list[Mapping[str, Any]] = []
+        with suppress(DataError):  # it is told when the job comes to it
+            rows.extend(passage.columns for passage in islice(passages, _ROWS_THAT_TELL))
+        return [*rows, self.known] if self.table_first else [self.known, *rows]
 
 
 def parts_of(
@@ -184,32 +115,42 @@ def parts_of(
     Text and web pages are left to be read where the part is computed. Tables, and files whose lines are sentences, are
     read and split here: what a sentence's number and context are may depend on rows far before it.
     """
-    waiting: list[tuple[Origin, int]] = []
+    waiting: list[tuple[Origin, int, int]] = []
     count = 0
+    labeller = settings.labeller()  # for all tables: a document may go on in the next one
     for origin in find_origins(sources, input_format):
         read_here = origin.file is None or origin.is_table or (settings.pre_split and origin.kind == "txt")
-        if waiting and (read_here or len(waiting) == _FILES or sum(size for _, size in waiting) >= _BYTES):
+        if waiting and (read_here or len(waiting) == _FILES or sum(size for _, size, _ in waiting) >= _BYTES):
             yield _part_of_files(count, waiting)
             waiting, count = [], count + 1
         if origin.file is not None and not read_here:
-            waiting.append((origin, origin.file.stat().st_size))
+            waiting.append((replace(origin, file=origin.file.absolute()), *_size_and_time(origin)))
             continue
-        for part in _parts_of_rows(origin, settings, count, stdin):
+        for part in _parts_of_rows(origin, settings, labeller, count, stdin):
             yield part
             count += 1
-    if waiting:
+    if waiting or not count:  # there is a part even of nothing, to have the columns
         yield _part_of_files(count, waiting)
 
 
-def _part_of_files(number: int, files: Sequence[tuple[Origin, int]]) -> Part:
-    changed = [origin.file.stat().st_mtime_ns for origin, _ in files if origin.file is not None]
-    known = [(origin.document, size, time) for (origin, size), time in zip(files, changed, strict=True)]
-    return Part(
-        number, tuple(origin for origin, _ in files), (), sum(size for _, size in files), _sha256(repr(known).encode())
-    )
+def _size_and_time(origin: Origin) -> tuple[int, int]:
+    """Return the bytes of a file, and when it was changed, in nanoseconds."""
+    try:
+        found = None if origin.file is None else origin.file.stat()
+    except OSError as error:
+        raise DataError(f"{origin.name}: {error.strerror}") from error
+    return (0, 0) if found is None else (found.st_size, found.st_mtime_ns)
 
 
-def _parts_of_rows(origin: Origin, settings: Settings, first: int, stdin: BinaryIO | None) -> Iterator[Part]:
+def _part_of_files(number: int, files: Sequence[tuple[Origin, int, int]]) -> Part:
+    known = repr([(origin.document, origin.kind, size, time) for origin, size, time in files])
+    origins, size = tuple(origin for origin, _, _ in files), sum(size for _, size, _ in files)
+    return Part(number, origins, (), size, _sha256(known.encode()))
+
+
+def _parts_of_rows(
+    origin: Origin, settings: Settings, labeller: Labeller, first: int, stdin: BinaryIO | None
+) -> Iterator[Part]:
     seen = [0]
 
     def count(n: int) -> None:
@@ -220,7 +161,7 @@ def _parts_of_rows(origin: Origin, settings: Settings, first: int, stdin: Binary
     )
     waiting: list[Sentence] = []
     number, characters, before = first, 0, 0
-    for sentence in settings.labeller().sentences(passages):
+    for sentence in labeller.sentences(passages):
         if characters >= _BYTES:
             yield _part_of_sentences(number, waiting, seen[0] - before)
             waiting, number, characters, before = [], number + 1, 0, seen[0]
@@ -290,26 +231,31 @@ class Folder:
             if (found := metadata_of(path / name).get("settings")) != self._digest:
                 what = "is damaged, or no part of a job" if found is None else "was made with other settings"
                 raise DataError(f"{path / name} {what}; name another folder")
-        for name in (*halves, DONE):
-            with suppress(FileNotFoundError):
-                (path / name).unlink()
+        self._clear(DONE)
         self._there = set(parts)
 
-    def finished(self, part: Part) -> Done | None:
-        """Return what is known of a part that stands here already; None if it does not, or its input has changed."""
+    def _clear(self, *names: str) -> None:
+        """Remove files, and what is left of parts that were never finished."""
+        halves = (file.name for file in self.path.glob(".part-*.part"))
+        for name in (*halves, *names):
+            with suppress(FileNotFoundError):
+                (self.path / name).unlink()
+
+    def finished(self, part: Part, schema: Any) -> Done | None:
+        """Return what is known of a part that stands here already; None if it does not, or would be another now."""
         if part.name not in self._there:
             return None
         self._there.remove(part.name)
         about = metadata_of(self.path / part.name)
-        if about.get("input") != part.digest:
+        if about.get("input") != part.digest or not has_schema(self.path / part.name, schema):
             return None
         return Done(part.number, part.size, Tally(**about["sentences"]))
 
-    def schema(self, first: Part, known: Mapping[str, Any]) -> Any:
-        """Return the schema of all parts, which the first one tells, and what is known from the names of files."""
+    def schema(self, first: Part, known: Sequence[Mapping[str, Any]]) -> Any:
+        """Return the schema of all parts, which the first one and `Survey.columns` tell."""
         if self._schema is None:
             labeller = self.settings.labeller()
-            rows = [{**known, **s.passage.columns} for s in first.sentences] or [dict(known)]
+            rows = [*known, *(s.passage.columns for s in first.sentences)]
             self._schema = schema_of([labeller.own_columns(row) for row in rows], labeller.columns)
         return self._schema
 
@@ -320,6 +266,7 @@ class Folder:
                 f"{self.path / min(self._there)} is a part of more input than there is now; remove it, and what "
                 "follows it"
             )
+        self._clear()
         total, parts = Tally(), 0
         for each in done:
             total.add(each.tally)

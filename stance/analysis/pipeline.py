@@ -126,7 +126,9 @@ def framed(rows: Sequence[Row], model: StanceModel, names: Sequence[str]) -> pd.
     numbers = [name for name in columns_of(model) if name.startswith("p_")]
     kinds = {"sentence": "Int64", "start": "int64", "end": "int64", "confidence": "float64"}
     kinds |= {"abstained": "bool", "gated": "bool"}
-    return frame.astype({**kinds, **dict.fromkeys([*numbers, "p_holder"], "float64")})
+    texts = [name for name in ("document", "text", "label", *COLUMNS) if name != "p_holder"]
+    types: dict[str, Any] = {**kinds, **dict.fromkeys([*numbers, "p_holder"], "float64")}
+    return frame.astype({**types, **dict.fromkeys(texts, pd.Series([""]).dtype)})
 
 
 def _passages(documents: Any, columns: Columns | None, *, pre_split: bool) -> Iterator[Passage]:
@@ -206,6 +208,7 @@ class Labeller:
     ) -> None:
         self.model, self.holding, self.columns = model, holding or Holding(None), columns_of(model)
         self.tally, self.left_out = Tally(), False
+        self._places: OrderedDict[tuple[str, str], tuple[int, str, int | None]] = OrderedDict()
         self._gating, self._pre_split, self._relevant = gating, pre_split, relevant
         self._least = {t: model.least_confidence(t, coverage=coverage, max_risk=max_risk) for t in model.targets}
         self._positions = [f"p_{name}" for name in model.codebook.position_names]
@@ -218,8 +221,11 @@ class Labeller:
         return self.label(self.sentences(passages))
 
     def sentences(self, passages: Iterable[Passage]) -> Iterator[Sentence]:
-        """Yield the sentences of each passage, numbered through its document, each with the one before it."""
-        places: OrderedDict[tuple[str, str], tuple[int, str, int | None]] = OrderedDict()
+        """Yield the sentences of each passage, numbered through its document, each with the one before it.
+
+        A document may go on in a later call.
+        """
+        places = self._places
         for passage in passages:
             key = passage.document, passage.target
             number, before, since = (0, "", None) if passage.whole else places.pop(key, (0, "", None))
@@ -229,7 +235,7 @@ class Labeller:
                 since = 0 if gate is not None and gate.opens(before) else since
             hints = gate.hints(passage.text) if gate is not None else []
             if gate is not None and self._relevant and passage.whole and not hints and since is None:
-                self.left_out = True
+                self.left_out |= bool(passage.text.strip())
                 continue
             spans = _whole(passage.text) if self._pre_split else split_sentences(passage.text)
             passed, since = (
@@ -261,8 +267,9 @@ class Labeller:
         waiting: list[Sentence] = []
         asked = 0
         for sentence in sentences:
-            if self._relevant and not (sentence.relevant and sentence.number is not None):
-                self.left_out = True
+            blank = sentence.number is None
+            if self._relevant and (blank or not sentence.relevant):
+                self.left_out |= not blank
                 continue
             waiting.append(sentence)
             asked += sentence.relevant

@@ -7,18 +7,23 @@ for ``dask.dataframe.map_partitions``; `label_partitions` is its form for Spark'
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from stance.analysis.parts import Done, Folder, Part, Settings, Survey, compute, parts_of
-from stance.analysis.pipeline import Tally, framed
+from stance.analysis.parts import Done, Folder, Part, Survey, compute, parts_of
+from stance.analysis.pipeline import Labeller, Tally, framed
+from stance.analysis.settings import Settings
 from stance.errors import DataError, StanceError, missing_extra
-from stance.text.readers import passages_of
+from stance.text.readers import Passage, passages_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +33,7 @@ __all__ = ["ENGINES", "Settings", "label_partition", "label_partitions", "meta_o
 ENGINES = ("joblib", "dask")
 _AHEAD = 4  # parts that wait for each worker
 _RETRIES = 3
+_ROWS = 4096  # of a frame that is made
 
 Work = Callable[[Part], Done]
 
@@ -76,9 +82,11 @@ def run(
     StanceError
         If something cannot be read or written, or a worker died; the parts that are finished stay.
     """
-    jobs = jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
-    settings = replace(settings, fingerprint=settings.labeller().model.fingerprint)
-    known = Survey.of(sources, input_format).known
+    cores = os.cpu_count() or 1
+    jobs = jobs if jobs > 0 else max(1, cores + 1 + jobs)
+    _refuse_output(output, sources)
+    settings = replace(settings.absolute(), fingerprint=settings.labeller().model.fingerprint)
+    known = Survey.of(sources, input_format).columns(settings)
     folder = Folder(output, settings, resume=resume)
     done: list[Done] = []
     broken: list[StanceError] = []
@@ -92,22 +100,19 @@ def run(
         """Yield what is to be computed; engines may ask for it in a thread, where an error would be lost."""
         try:
             for part in parts_of(sources, settings, input_format=input_format, stdin=stdin):
-                folder.schema(part, known)
-                if (finished := folder.finished(part)) is None:
+                if (finished := folder.finished(part, folder.schema(part, known))) is None:
                     yield part
                 else:
                     tell(finished)
         except StanceError as error:
             broken.append(error)
 
-    workers = jobs if engine == "joblib" else 0
-    here = replace(settings, threads=max(1, (os.cpu_count() or 1) // workers) if workers > 1 else 0)
+    there = replace(settings, threads=0 if jobs == 1 or scheduler else max(1, cores // jobs))
     parts = missing_parts()
-    first = next(parts, None)
-    if first is not None:
+    if (first := next(parts, None)) is not None:
         schema = folder.schema(first, known)
-        work = partial(compute, settings=here, folder=output.resolve(), schema=schema)
-        for each in _engine(engine, jobs, scheduler)(work, _chained(first, parts)):
+        work = partial(compute, settings=there, folder=output.resolve(), schema=schema)
+        for each in _engine(engine, jobs, scheduler)(work, chain([first], parts)):
             tell(each)
     if broken:
         raise broken[0]
@@ -116,9 +121,11 @@ def run(
     return tally, list(strange[0]) if strange and all(strange) else []
 
 
-def _chained(first: Part, rest: Iterator[Part]) -> Iterator[Part]:
-    yield first
-    yield from rest
+def _refuse_output(output: Path, sources: str | Path | Sequence[str | Path]) -> None:
+    """Raise `DataError` if the folder of parts would be read itself."""
+    for source in [sources] if isinstance(sources, (str, Path)) else sources:
+        if str(source) != "-" and output.resolve().is_relative_to(Path(source).resolve()):
+            raise DataError(f"{output} is among the input; name a folder outside of {source}")
 
 
 def _engine(engine: str, jobs: int, scheduler: str) -> Callable[[Work, Iterable[Part]], Iterator[Done]]:
@@ -156,27 +163,38 @@ def _by_dask(work: Work, parts: Iterable[Part], *, jobs: int, scheduler: str) ->
         def submitted() -> Any:
             if (part := next(source, None)) is None:
                 return None
-            return client.submit(work, part, pure=False, retries=_RETRIES)
+            return client.submit(_answered, work, part, pure=False, retries=_RETRIES)
 
         started = [future for _ in range(most) if (future := submitted()) is not None]
         waiting = as_completed(started)
         for future in waiting:
             try:
-                yield future.result()
+                answer = future.result()
             except KilledWorker as error:
                 raise StanceError(
                     "workers died over one part again and again, perhaps for want of memory; the finished parts stay: "
                     "go on with --resume"
                 ) from error
+            if isinstance(answer, StanceError):
+                raise answer
+            yield answer
             if (more := submitted()) is not None:
                 waiting.add(more)
+
+
+def _answered(work: Work, part: Part) -> Done | StanceError:
+    """Return an error that the user can mend as an answer: Dask would log it, and try again."""
+    try:
+        return work(part)
+    except StanceError as error:
+        return error
 
 
 @contextmanager
 def _client(jobs: int, scheduler: str) -> Iterator[Any]:
     """Yield a client of a scheduler, or of workers of one thread each that are started here."""
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, WorkerPlugin
     except ImportError as error:
         raise missing_extra("the engine dask", "dask") from error
     if scheduler:
@@ -187,10 +205,16 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
         with client:
             yield client
         return
-    with (
-        LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+
+    class Deaf(WorkerPlugin):  # type: ignore[misc]  # distributed is untyped
+        """Keeps workers from hearing Ctrl-C, which is for this process: it ends them."""
+
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=jobs, threads_per_worker=1, **quiet) as cluster, Client(cluster) as client:
+        client.register_plugin(Deaf())
         yield client
 
 
@@ -211,7 +235,8 @@ def label_partition(frame: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `stance.analyze`; the columns depend on those of the frame, not on its rows, which may be none.
+        As `stance.analyze`; columns and types depend on those of the frame, not on its rows, which may be none. What
+        is neither text, number, time nor boolean becomes text.
 
     Raises
     ------
@@ -227,23 +252,60 @@ def label_partition(frame: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     >>> found[["document", "sentence", "label"]].values.tolist()
     [['a', 0, 'engage'], ['a', 1, 'none']]
     """
+    found = list(label_partitions([frame], settings))
+    return found[0] if len(found) == 1 else _concatenated(found)
+
+
+def label_partitions(frames: Iterable[pd.DataFrame], settings: Settings) -> Iterator[pd.DataFrame]:
+    """Label a partition that comes in several frames: the function for Spark's ``mapInPandas``.
+
+    A document may go on in the next frame. Parameters and errors as in `label_partition`; frames come out of another
+    size than they went in, and at least one.
+    """
     if not settings.columns.document:
         raise DataError("name the column that tells documents apart: settings.columns.document")
-    labeller = settings.labeller()
-    rows = list(labeller.rows(passages_of(_records(frame), settings.columns)))
-    blank = next(passages_of([dict.fromkeys(frame.columns, "")], settings.columns))
-    own = labeller.own_columns(blank.columns)
-    types = {name: frame.dtypes[name] for name in own if name in frame.columns}
-    return framed(rows, labeller.model, [*labeller.columns, *own]).astype(types)
+    labeller, source = settings.labeller(), iter(frames)
+    if (first := next(source, None)) is None:
+        return
+    own = _own_types(first, settings, labeller)
+    records = (record for frame in chain([first], source) for record in _records(frame))
+    rows = labeller.rows(_named(passages_of(records, settings.columns)))
+    count = 0
+    while (part := list(islice(rows, _ROWS))) or not count:
+        made = framed(part, labeller.model, [*labeller.columns, *own])
+        for name, kind in own.items():
+            made[name] = made[name].map(_text, na_action="ignore") if kind.kind == "O" else made[name]
+        yield made.astype(own)
+        count += 1
+
+
+def _named(passages: Iterable[Passage]) -> Iterator[Passage]:
+    for passage in passages:
+        if passage.whole:
+            raise DataError(f"{passage.where}: no document; each row of a partition must name its own")
+        yield passage
+
+
+def _own_types(frame: pd.DataFrame, settings: Settings, labeller: Labeller) -> dict[str, Any]:
+    """Return the input's columns as they are called in the output, with their types."""
+    [blank] = passages_of([{str(name): str(name) for name in frame.columns}], settings.columns)
+    types = {str(name): kind for name, kind in frame.dtypes.items()}
+    return {name: types.get(was, frame.dtypes.iloc[0]) for name, was in labeller.own_columns(blank.columns).items()}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def label_partitions(frames: Iterable[pd.DataFrame], settings: Settings) -> Iterator[pd.DataFrame]:
-    """Label partitions one by one: the function for Spark's ``mapInPandas``."""
-    return (label_partition(frame, settings) for frame in frames)
+def _text(value: Any) -> str:
+    """Return what is no number as text: days, lists, ..."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str).strip('"')
+
+
+def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(frames, ignore_index=True)
 
 
 def meta_of(frame: pd.DataFrame, settings: Settings) -> pd.DataFrame:

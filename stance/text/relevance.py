@@ -51,7 +51,10 @@ class Gate:
         return any(mention.kind == "cue" for mention in self._names.find(sentence))
 
     def hints(self, text: str) -> list[Span]:
-        """Return where in a text there may be such words; where there are none, no sentence of it opens the gate."""
+        """Return where in a text there may be such words; where there are none, hardly a sentence of it opens the gate.
+
+        Missed is a name that begins in the capitals of another one which goes over the end of a sentence.
+        """
         return [(mention.start, mention.end) for mention in self._cues.find(text)]
 
     def relevant(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from threadpoolctl import threadpool_limits
 
 from stance.analysis import pipeline
+from stance.analysis.familiarity import UnfamiliarTextWarning
 from stance.analysis.holding import COLUMNS
 from stance.analysis.pipeline import Labeller, Tally, analyze
+from stance.apps.cli import stance as cli
 from stance.codebook import load_codebook
 from stance.corpus.files import Corpus
 from stance.errors import DataError
+from stance.model import gating
 from stance.model.artifact import StanceModel, load_model
 from stance.model.gating import Gating
 from stance.model.training import train
@@ -48,6 +53,23 @@ def mixed():
     return [{"doc": d, "id": f"{d}{i}", "text": text} for d, i, text in sorted(rows, key=lambda row: row[1])]
 
 
+@pytest.fixture(scope="module")
+def two_targets():
+    """A model of two targets, each with its own gate."""
+    rows = [
+        (f"d{i}", f"{text} the {target}, said {who}", label, target)
+        for i, who in enumerate(("Ann", "Bob", "Cem"))
+        for target in ("bridge", "ferry")
+        for text, label in (("open", "for"), ("stop", "against"), ("I saw", "none"))
+    ]
+    documents, texts, labels, targets = zip(*rows, strict=True)
+    blank = ("",) * len(rows)
+    corpus = Corpus(documents, texts, labels, blank, targets, blank)
+    with threadpool_limits(limits=1), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gating, "_FEWEST_POSITIONS", 1)
+        return train(corpus, none_label="none", features="ngrams").model
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Texts and contexts that reach the classifier, as they do."""
@@ -59,6 +81,16 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(StanceModel, "predict", predict)
     return seen
+
+
+def relevant_of(documents, model, **options):
+    """Return the frame of what is relevant; that nothing is must be told, and only then."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = analyze(documents, model, relevant=True, **options)
+    assert [warning.category for warning in told] == [UnfamiliarTextWarning] * found.empty
+    assert all(str(warning.message).endswith(": all are none") for warning in told)
+    return found
 
 
 def gated(documents, model, **options):
@@ -204,7 +236,7 @@ def test_the_context_column_opens_the_gate(model, asked, before, closed):
     record = {"text": f"{THEY} {RAIN}", "before": before}
     assert gated([record], model, columns=Columns(context="before")) == [closed, closed]
     assert asked == ([] if closed else [(THEY, before), (RAIN, THEY)])
-    found = analyze([record], model, columns=Columns(context="before"), relevant=True)
+    found = relevant_of([record], model, columns=Columns(context="before"))
     assert found["text"].tolist() == ([] if closed else [THEY, RAIN])
 
 
@@ -215,25 +247,34 @@ def test_the_context_column_counts_as_the_sentence_just_before(model):
     assert gated(rows, model, columns=columns) == [True, *[False] * REACH, True, True, False]
 
 
-def test_each_target_is_gated_by_its_own_name():
-    rows = [
-        (f"d{i}", f"{text} the {target}, said {who}", label, target)
-        for i, who in enumerate(("Ann", "Bob", "Cem"))
-        for target in ("bridge", "ferry")
-        for text, label in (("open", "for"), ("stop", "against"), ("I saw", "none"))
-    ]
-    documents, texts, labels, targets = zip(*rows, strict=True)
-    blank = ("",) * len(rows)
-    with threadpool_limits(limits=1):
-        model = train(
-            Corpus(documents, texts, labels, blank, targets, blank), none_label="none", features="ngrams"
-        ).model
+def test_each_target_is_gated_by_its_own_name(two_targets):
     records = [
         {"text": f"open the {name}", "about": about} for about in ("bridge", "ferry") for name in ("bridge", "ferry")
     ]
-    frame = analyze(records, model, columns=Columns(target="about"))
+    frame = analyze(records, two_targets, columns=Columns(target="about"))
     assert frame["gated"].tolist() == [False, True, True, False]
     assert frame["label"].tolist() == ["for", "none", "none", "for"]
+
+
+@pytest.mark.parametrize("relevant", [False, True])
+@pytest.mark.parametrize("text", ["open the bridge", RAIN])
+@pytest.mark.parametrize(
+    ("about", "error"),
+    [
+        ("tunnel", r"record 1: target 'tunnel' is unknown to .* it knows bridge, ferry"),
+        ("", r"record 1: no target given, and several in model .*--target-column"),
+    ],
+)
+def test_a_strange_target_is_an_error_whatever_is_relevant(two_targets, about, error, text, relevant):
+    records = [{"text": RAIN, "about": "ferry"}, {"text": text, "about": about}]
+    with pytest.raises(DataError, match=error):
+        analyze(records, two_targets, columns=Columns(target="about"), relevant=relevant)
+
+
+def test_a_blank_row_needs_no_target_to_be_left_out(two_targets):
+    records = [{"text": "", "about": ""}, {"text": "open the ferry", "about": "ferry"}, {"text": " ", "about": "x"}]
+    found = analyze(records, two_targets, columns=Columns(target="about"), relevant=True)
+    assert found["text"].tolist() == ["open the ferry"]
 
 
 @pytest.mark.skipif(not SPEECHES.exists(), reason="the labelled UN speeches are not beside this checkout")
@@ -275,9 +316,24 @@ def test_leaving_out_what_is_gated_keeps_places_in_files(model, tmp_path):
     assert found["sentence"].tolist() == [*range(2, 3 + REACH), 16]
 
 
-def test_blank_texts_are_left_out_also_if_everything_is_relevant(model):
-    frame = analyze(["", TALKS, " ", RAIN], model, gate="off", relevant=True)
-    assert frame["text"].tolist() == [TALKS, RAIN]
+@pytest.mark.parametrize(("gate", "kept"), [("named", 1), ("topic", 2), ("", 2), ("off", 3)])
+@pytest.mark.parametrize("pre_split", [False, True])
+def test_blank_texts_are_left_out_whatever_the_gate(model, gate, kept, pre_split):
+    texts = ["", TALKS, " ", KABUL, "\n\n", RAIN, ""]
+    found = analyze(texts, model, gate=gate, relevant=True, pre_split=pre_split)
+    assert found["text"].tolist() == [TALKS, KABUL, RAIN][:kept]
+    assert found["label"].notna().all()
+
+
+def test_blank_rows_of_an_open_document_are_left_out_too(model):
+    rows = rows_of(TALKS, "", THEY, " ")
+    assert analyze(rows, model, columns=DOC, relevant=True)["text"].tolist() == [TALKS, THEY]
+    assert analyze(rows, model, columns=DOC)["text"].tolist() == [TALKS, "", THEY, ""]
+
+
+def test_blank_texts_are_left_out_by_a_model_without_a_gate(model):
+    old = replace(model, about={key: value for key, value in model.about.items() if key != "gate"})
+    assert analyze(["", TALKS, " ", RAIN], old, relevant=True)["text"].tolist() == [TALKS, RAIN]
 
 
 def test_without_any_cue_all_is_gated_and_nothing_is_relevant(model, asked, tmp_path):
@@ -285,10 +341,59 @@ def test_without_any_cue_all_is_gated_and_nothing_is_relevant(model, asked, tmp_
     frame = analyze(tmp_path / "a.jsonl", model)
     assert frame["gated"].tolist() == [True] * 4
     assert frame["n"].tolist() == [0, 1, 2, 3]
-    found = analyze(tmp_path / "a.jsonl", model, relevant=True)
+    with pytest.warns(UnfamiliarTextWarning, match=r"no sentence names the target \(Taliban\) .*: all are none$"):
+        found = analyze(tmp_path / "a.jsonl", model, relevant=True)
     assert found.empty
     pd.testing.assert_frame_equal(found, analyze([], model))
     assert asked == []
+
+
+@pytest.mark.parametrize("columns", [DOC, Columns()], ids=["rows", "documents"])
+@pytest.mark.parametrize("gate", ["", "named"])
+@pytest.mark.parametrize("texts", [[RAIN], [RAIN, "", TTP], [RAIN] * 20, [RAIN, TALKS], [RAIN, ""] * 9 + [TALKS]])
+def test_that_nothing_is_relevant_is_told_and_only_then(model, texts, gate, columns):
+    found = relevant_of(rows_of(*texts), model, columns=columns, gate=gate)
+    assert found["text"].tolist() == [text for text in texts if text == TALKS]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("text", [RAIN, f"{RAIN} {TALKS}"])
+def test_the_command_line_says_that_nothing_is_relevant(tmp_path, text, kind):
+    (tmp_path / "a.txt").write_text(text)
+    said = CliRunner().invoke(
+        cli, ["predict", str(tmp_path / "a.txt"), "--model", "fast", "--relevant", "--format", kind]
+    )
+    assert said.exit_code == 0, said.output
+    there = TALKS in text
+    assert len(said.stdout.splitlines()) == there + (kind == "csv")
+    assert said.stderr.count("all are none") == (not there)
+    assert "all are none" not in said.stdout
+    if not there:
+        assert said.stderr.startswith("stance: no sentence names the target (Taliban)")
+
+
+def test_that_nothing_is_relevant_in_no_texts_is_not_told(model):
+    assert analyze([], model, relevant=True).empty
+
+
+@pytest.mark.parametrize(
+    ("texts", "columns", "left_out"),
+    [
+        ([RAIN], DOC, True),
+        ([RAIN], Columns(), True),
+        ([TALKS], DOC, False),
+        ([TALKS, RAIN], DOC, False),
+        ([TALKS, RAIN], Columns(), True),
+        ([f"{RAIN} {TALKS}"], Columns(), True),
+        ([], DOC, False),
+    ],
+)
+def test_a_labeller_tells_whether_sentences_were_left_out(model, texts, columns, left_out):
+    for relevant in (True, False):
+        labeller = Labeller(model, gating=Gating.of(model), relevant=relevant)
+        assert labeller.left_out is False
+        list(labeller.rows(passages_of(rows_of(*texts), columns)))
+        assert labeller.left_out is (left_out and relevant)
 
 
 def test_ids_and_order_survive(model, mixed):
@@ -304,6 +409,20 @@ def test_a_row_without_document_that_is_numbered_like_one_does_not_start_it_anew
     frame = analyze(rows, model, columns=DOC)
     assert not frame["gated"][2]
     assert not frame.duplicated(["document", "sentence"]).any()
+    assert frame["document"].tolist() == ["1", "record 1", "1"]
+    assert frame["sentence"].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("blank", ["", None, float("nan")])
+def test_a_record_with_a_blank_document_is_one_of_its_own(model, blank):
+    rows = rows_of(RAIN, RAIN, RAIN, TALKS, RAIN, RAIN)
+    rows[3]["doc"] = rows[4]["doc"] = blank
+    frame = analyze(rows, model, columns=DOC)
+    assert frame["document"].tolist() == ["a", "a", "a", "record 3", "record 4", "a"]
+    assert frame["sentence"].tolist() == [0, 1, 2, 0, 0, 3]
+    assert frame["gated"].tolist() == [True, True, True, False, True, True]
+    assert analyze(rows, model, columns=DOC, relevant=True)["document"].tolist() == ["record 3"]
+    assert analyze([RAIN] * 4, model)["document"].tolist() == ["0", "1", "2", "3"]
 
 
 # -- batches and counts ----------------------------------------------------------------------------------------------
@@ -330,8 +449,11 @@ def test_gated_rows_come_before_the_input_has_ended(model, monkeypatch):
 @pytest.mark.parametrize("relevant", [False, True])
 def test_sentences_and_those_held_back_are_counted(model, relevant):
     labeller = Labeller(model, gating=Gating.of(model), relevant=relevant)
-    list(labeller.rows(passages_of(rows_of(RAIN, "", TALKS, f"{THEY} {RAIN}"), DOC)))
-    assert labeller.tally == Tally(sentences=4, gated=1, encoded=0)
+    rows = list(labeller.rows(passages_of(rows_of(RAIN, "", TALKS, f"{THEY} {RAIN}"), DOC)))
+    written = [row for row in rows if row["label"] is not None]
+    held = sum(row["gated"] for row in written)
+    assert (len(written), held) == ((3, 0) if relevant else (4, 1))
+    assert labeller.tally == Tally(sentences=len(written), gated=held, encoded=0)
     everything = Labeller(model)
     list(everything.rows(passages_of([RAIN, TALKS])))
     assert everything.tally == Tally(sentences=2)

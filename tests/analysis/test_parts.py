@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import stance
-from stance.analysis import parts
-from stance.analysis.parts import DONE, Settings
+from stance.analysis import parts, settings
+from stance.analysis.parts import DONE
 from stance.analysis.pipeline import analyze
+from stance.analysis.settings import Settings
 from stance.apps.cli import stance as cli
 from stance.apps.distributed import run
 from stance.codebook import load_codebook
@@ -118,8 +119,8 @@ INPUTS = (folder_of_texts, general_debate, table, json_lines, lines, mixed, of_t
 def small_parts(monkeypatch):
     monkeypatch.setattr(parts, "_BYTES", 1500)
     monkeypatch.setattr(parts, "_FILES", 4)
-    monkeypatch.setattr(parts, "load_model", read_model)
-    monkeypatch.setattr(parts, "load_codebook", read_codebook)
+    monkeypatch.setattr(settings, "load_model", read_model)
+    monkeypatch.setattr(settings, "load_codebook", read_codebook)
 
 
 def predict(*arguments, code=0):

@@ -20,7 +20,9 @@ from joblib.externals.loky import get_reusable_executor
 
 import stance
 from stance.analysis import parts
-from stance.analysis.parts import DONE, Settings
+from stance.analysis import settings as settings_module
+from stance.analysis.parts import DONE
+from stance.analysis.settings import Settings
 from stance.apps.cli import stance as cli
 from stance.apps.distributed import run
 from stance.errors import StanceError
@@ -179,7 +181,7 @@ def test_resuming_by_dask_what_joblib_began(tmp_path, cluster):
 def test_the_model_is_loaded_once_for_many_parts(tmp_path, monkeypatch):
     loads, load = [], Settings._load
     monkeypatch.setattr(Settings, "_load", lambda self: loads.append(self) or load(self))
-    parts._loaded.clear()
+    settings_module._loaded.clear()
     source, settings = texts(tmp_path / "in", 100)
     run(source, tmp_path / "out", settings)
     assert len(part_files(tmp_path / "out")) > 8
@@ -194,17 +196,17 @@ def test_a_worker_loads_the_model_once(tmp_path, cluster):
     loads.mkdir()
 
     def note_loads(folder):
-        from stance.analysis import parts
+        from stance.analysis import settings
 
-        load = parts.load_model
+        load = settings.load_model
 
         def noted(*arguments, **options):
             (folder / f"{os.getpid()}-{time.time_ns()}").touch()
             return load(*arguments, **options)
 
-        parts._loaded.clear()
-        parts.load_model = noted
-        return lambda: setattr(parts, "load_model", load)
+        settings._loaded.clear()
+        settings.load_model = noted
+        return lambda: setattr(settings, "load_model", load)
 
     with Client(cluster) as client:
         client.run(note_loads, loads)

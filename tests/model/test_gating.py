@@ -10,12 +10,14 @@ from threadpoolctl import threadpool_limits
 from stance.codebook import Target, codebook_of_labels, load_codebook, parse_codebook
 from stance.corpus.files import Corpus, read_corpus
 from stance.errors import DataError
+from stance.model import gating
 from stance.model.artifact import load_model
 from stance.model.confusion import confusion_of
 from stance.model.gating import GATE_CHOICES, Gating, gate_facts, relevance_of
 from stance.model.saving import save_model
 from stance.model.training import split_of, train
 from stance.shipped import shipped
+from stance.text.relevance import GATES
 
 BOOK = parse_codebook(
     {
@@ -40,6 +42,12 @@ def facts_of(named=0, topic=0, neither=0, held_out=None):
     """Return what is measured on a corpus of so many sentences with a position that each gate lets through."""
     rows = [(NAMED, "for")] * named + [(TOPIC, "against")] * topic + [(NEITHER, "for")] * neither
     return gate_facts(corpus_of(*rows, ("It rained.", "none")), held_out, BOOK, NAMES)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A corpus of any size has a gate."""
+    monkeypatch.setattr(gating, "_FEWEST_POSITIONS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +84,44 @@ def sides():
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("small")
 def test_the_default_is_the_first_gate_that_keeps_99_percent_of_the_positions(counts, default):
     assert facts_of(**counts)["default"] == default
 
 
+@pytest.mark.parametrize(
+    ("counts", "default"),
+    [
+        ({"named": 299}, "off"),
+        ({"named": 300}, "named"),
+        ({"named": 280, "topic": 19}, "off"),
+        ({"named": 280, "topic": 20}, "topic"),
+        ({}, "off"),
+    ],
+    ids=str,
+)
+def test_of_fewer_than_300_positions_no_gate_is_the_default(counts, default):
+    facts = facts_of(**counts)
+    assert facts["default"] == default
+    assert facts["topic"]["recall"] == (1.0 if counts else None)
+
+
+def test_only_training_rows_with_a_position_are_counted_and_each_once():
+    rows = [(NAMED, "for")] * 298 + [(NAMED, "none")] * 300
+    held_out = corpus_of(*[(NAMED, "for")] * 300)
+    assert gate_facts(corpus_of(*rows, (NAMED, "both")), held_out, BOOK, NAMES)["default"] == "off"
+    assert gate_facts(corpus_of(*rows, *[(NAMED, "both")] * 2), held_out, BOOK, NAMES)["default"] == "named"
+
+
+def test_a_gate_that_is_not_the_default_for_few_positions_can_be_asked_for(ungated):
+    facts = facts_of(named=9)
+    model = replace(ungated, about={**ungated.about, "gate": facts})
+    assert Gating.of(model) is None
+    for which in GATES:
+        assert Gating.of(model, which).confidence == facts[which]["gated"]["none"]
+
+
+@pytest.mark.usefixtures("small")
 def test_the_default_is_chosen_without_what_is_held_out():
     facts = facts_of(named=10, held_out=corpus_of((NEITHER, "for"), (TOPIC, "for"), (NAMED, "none")))
     assert facts["default"] == "named"
@@ -87,6 +129,7 @@ def test_the_default_is_chosen_without_what_is_held_out():
     assert facts["topic"]["recall_held_out"] == 0.5
 
 
+@pytest.mark.usefixtures("small")
 def test_sentences_without_a_position_are_none_that_could_be_lost():
     training = corpus_of((NAMED, "for"), *[("It rained.", "none")] * 50)
     facts = gate_facts(training, None, BOOK, NAMES)
@@ -95,11 +138,19 @@ def test_sentences_without_a_position_are_none_that_could_be_lost():
     assert gate_facts(corpus_of(("It rained.", "none")), None, BOOK, NAMES)["named"]["recall"] is None
 
 
-def test_what_is_said_of_gated_sentences_is_their_share_in_the_corpus():
+def test_what_is_said_of_gated_sentences_is_their_share_in_the_corpus_after_jeffreys():
     rows = [(NEITHER, "for")] * 2 + [(NEITHER, "both"), (TOPIC, "against")] + [("It rained.", "none")] * 15
     facts = gate_facts(corpus_of(*rows, *[(NAMED, "against")] * 20), None, BOOK, NAMES)
-    assert facts["topic"]["gated"] == pytest.approx({"for": 3 / 19, "against": 1 / 19, "none": 16 / 19}, abs=1e-6)
-    assert facts["named"]["gated"] == pytest.approx({"for": 3 / 20, "against": 2 / 20, "none": 16 / 20}, abs=1e-6)
+    assert facts["topic"]["gated"] == pytest.approx({"for": 3.5 / 19, "against": 1.5 / 19, "none": 15.5 / 19}, abs=1e-6)
+    assert facts["named"]["gated"] == pytest.approx({"for": 3.5 / 20, "against": 2.5 / 20, "none": 15.5 / 20}, abs=1e-6)
+
+
+@pytest.mark.parametrize("gated", [0, 1, 50])
+def test_no_share_of_gated_sentences_is_none_or_all(gated):
+    rows = [(NAMED, "for"), *[("It rained.", "none")] * gated]
+    shares = gate_facts(corpus_of(*rows), None, BOOK, NAMES)["named"]["gated"]
+    least = 0.5 / (gated + 1)
+    assert shares == pytest.approx({"for": least, "against": least, "none": 1 - least}, abs=1e-6)
 
 
 def test_without_names_or_a_label_for_none_there_is_no_gate():
@@ -192,11 +243,14 @@ def test_the_figures_of_the_shipped_models_are_those_of_the_corpus_now(name, sid
         assert facts[which]["passed"] == round(sum(relevant) / len(training), 4)
         gated = [label for label, passed in zip(training.labels, relevant, strict=True) if not passed]
         for position in book.position_names:
-            share = sum(position in book.positions_of(label) for label in gated) / len(gated)
-            assert facts[which]["gated"][position] == pytest.approx(share, rel=1e-3)
+            count = sum(position in book.positions_of(label) for label in gated)
+            assert facts[which]["gated"][position] == pytest.approx((count + 0.5) / (len(gated) + 1), abs=1e-6)
+        count = sum(not book.positions_of(label) for label in gated)
+        assert facts[which]["gated"]["none"] == pytest.approx((count + 0.5) / (len(gated) + 1), abs=1e-6)
         there = relevance_of(held_out, {"": book.targets[0]}, which)
         assert facts[which]["recall_held_out"] == round(recall(book, held_out.labels, there), 4)
-    assert facts["topic"]["recall"] >= 0.99
+    assert sum(bool(book.positions_of(label)) for label in training.labels) >= 300
+    assert facts["named"]["recall"] < 0.99 <= facts["topic"]["recall"]
     assert facts["default"] == "topic"
 
 

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from stance.codebook import Target, load_codebook
 from stance.text.relevance import GATES, REACH, Gate
+from stance.text.sentences import split_sentences
 
 TALIBAN = load_codebook().targets[0]
 BRIDGE = Target("bridge", aliases=("bridge",), lookalikes=("card bridge",), topics=("river", "LBA"))
+RULERS = Target("rulers", aliases=("de facto rulers", "rulers"), lookalikes=("soccer rulers",))
 CUE, OTHER = "The bridge stands.", "It rained."
+WORDS = ("bridge", "card", "river", "LBA", "lba", "It", "rained", ".", "!", "-", " ", " ", "\n", "\n\n")
 
 
 def read(gate, sentences, since=None):
@@ -20,11 +23,15 @@ def read(gate, sentences, since=None):
     for sentence in sentences:
         spans.append((len(text), len(text) + len(sentence)))
         text += f"{sentence} "
-    return gate.relevant(gate.cues(text), spans, since)
+    return gate.relevant(text, spans, since)
 
 
 def opens(text, which="topic", target=TALIBAN):
-    return bool(Gate(target, which).cues(text))
+    """Return whether a sentence opens the gate; as a whole text it must be relevant just then."""
+    gate = Gate(target, which, reach=0)
+    opened = gate.opens(text)
+    assert gate.relevant(text, [(0, len(text))])[0] == [opened]
+    return opened
 
 
 # -- what opens it ---------------------------------------------------------------------------------------------------
@@ -60,12 +67,45 @@ def test_a_lookalike_does_not_open_it(which, text):
 def test_a_target_without_names_opens_none(which):
     gate = Gate(Target(""), which)
     assert read(gate, [CUE, "", OTHER]) == ([False] * 3, None)
+    assert not gate.opens(CUE)
+    assert gate.hints(CUE) == []
 
 
-def test_cues_are_told_by_where_they_stand():
+# -- where it may open -----------------------------------------------------------------------------------------------
+
+
+def test_hints_are_the_names_also_those_in_lookalikes():
     text = "A bridge, a card bridge, the river and the LBA (not lba)."
-    assert Gate(BRIDGE, "topic").cues(text) == [text.index(word) for word in ("bridge", "river", "LBA")]
-    assert Gate(BRIDGE, "named").cues(text) == [2]
+    names = [(text.index(word), text.index(word) + 6) for word in ("bridge,", "bridge, the")]
+    topics = [(text.index(word), text.index(word) + len(word)) for word in ("river", "LBA")]
+    assert Gate(BRIDGE, "topic").hints(text) == names + topics
+    assert Gate(BRIDGE, "named").hints(text) == names
+
+
+def test_hints_are_found_over_the_ends_of_sentences_too():
+    text = "All is de facto\n\nRulers came."
+    assert [text[start:end] for start, end in Gate(RULERS).hints(text)] == ["de facto\n\nRulers"]
+
+
+@pytest.mark.parametrize("which", GATES)
+@given(words=st.lists(st.sampled_from(WORDS), max_size=20))
+def test_hints_miss_no_sentence_that_opens_the_gate(which, words):
+    gate, text = Gate(BRIDGE, which, reach=0), "".join(words)
+    spans = split_sentences(text)
+    opened = [gate.opens(text[start:end]) for start, end in spans]
+    assert gate.relevant(text, spans)[0] == opened
+    assert gate.relevant(text, spans, hints=gate.hints(text))[0] == opened
+    assert gate.hints(text) or not any(opened)
+
+
+@pytest.mark.parametrize("since", [None, 0, 2])
+def test_hints_that_are_known_are_not_looked_for_again(since, monkeypatch):
+    gate = Gate(BRIDGE, reach=3)
+    text, spans = f"{OTHER} {CUE} {OTHER}", [(0, 10), (11, 29), (30, 40)]
+    expected, hints = gate.relevant(text, spans, since), gate.hints(text)
+    monkeypatch.setattr(gate, "hints", lambda text: pytest.fail("looked for again"))
+    assert gate.relevant(text, spans, since, hints) == expected
+    assert gate.relevant(OTHER, [(0, 10)], None, []) == ([False], None)
 
 
 def test_no_topic_of_the_shipped_codebook_is_a_name_or_lookalike_too():
@@ -102,10 +142,30 @@ def test_two_cues_in_a_sentence_are_as_one():
     assert read(gate, ["A bridge, the river, a bridge.", OTHER, OTHER, CUE])[0] == [True, True, False, True]
 
 
-def test_a_cue_counts_for_the_sentence_it_begins_in():
+def test_a_name_over_the_end_of_a_sentence_opens_none():
     gate = Gate(Target("x", aliases=("de facto rulers",)), reach=0)
     text = "The de facto rulers left."
-    assert gate.relevant(gate.cues(text), [(0, 12), (13, 25)]) == ([True, False], None)
+    assert gate.relevant(text, [(0, 12), (13, 25)]) == ([False, False], None)
+    assert gate.relevant(text, [(0, 25)]) == ([True], 0)
+
+
+def test_a_name_over_the_end_of_a_sentence_hides_none():
+    gate = Gate(RULERS, reach=0)
+    text = "The de facto rulers left."
+    assert gate.relevant(text, [(0, 12), (13, 25)]) == ([False, True], 0)
+
+
+def test_a_lookalike_over_the_end_of_a_sentence_hides_none():
+    gate = Gate(RULERS, reach=0)
+    text = "They like soccer\n\nRulers left."
+    assert gate.relevant(text, [(0, 16), (18, 30)]) == ([False, True], 0)
+    assert gate.relevant(text, [(0, 30)]) == ([False], None)
+
+
+def test_one_name_over_the_end_of_a_sentence_leaves_the_next_name_alone():
+    gate = Gate(Target("x", aliases=("de facto rulers",)), reach=0)
+    text = "The de facto rulers met de facto rulers. It rained."
+    assert gate.relevant(text, [(0, 12), (13, 40), (41, 51)]) == ([False, True, False], None)
 
 
 @pytest.mark.parametrize(("since", "open_for"), [(None, 0), (0, 3), (1, 2), (2, 1), (3, 0), (9, 0)])

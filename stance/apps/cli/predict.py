@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,9 @@ from stance.apps.cli.options import (
 from stance.apps.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from stance.analysis.parts import Settings
+    from types import FrameType
+
+    from stance.analysis.settings import Settings
 
 __all__ = ["predict"]
 
@@ -95,7 +99,7 @@ def predict(
     """
     inputs = sources_or_help(context, inputs)
     into_parts = _wants_parts(output, output_format, options)
-    from stance.analysis.parts import Settings
+    from stance.analysis.settings import Settings
     from stance.text.readers import Columns
 
     named = ("text", "document", "target", "speaker", "context", "date")
@@ -153,11 +157,18 @@ def _write_stream(
         click.echo(f"stance: {reason}", err=True)
 
 
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Stop as Ctrl-C does; what threads of an engine say about it is no news."""
+    threading.excepthook = lambda _: None
+    signal.default_int_handler(number, frame)
+
+
 def _write_parts(
     inputs: tuple[str, ...], output: Path, settings: Settings, input_format: str, options: dict[str, Any]
 ) -> None:
     from stance.apps.distributed import run
 
+    before = signal.signal(signal.SIGINT, _stop)
     try:
         with Progress(inputs, input_format) as progress:
             tally, strange = run(
@@ -174,6 +185,8 @@ def _write_parts(
     except KeyboardInterrupt:
         click.echo(f"stance: stopped; what is finished stays in {output}: go on with --resume", err=True)
         raise click.exceptions.Exit(_STOPPED) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
     progress.summary(tally)
     for reason in strange:
         click.echo(f"stance: {reason}", err=True)
