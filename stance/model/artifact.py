@@ -32,8 +32,8 @@ __all__ = ["DEFAULT_MODEL", "StanceModel", "couple", "is_cascade", "load_model",
 SCHEMA = 1
 _MAX_JSON = 64 * 2**20
 _NAME = re.compile(r"\w[\w.-]{0,99}")
-NETWORK, TOKENIZER, HOLDERS = "encoder.onnx", "tokenizer.json", "holders.json"
-FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json|holders\.json")
+NETWORK, TOKENIZER, HOLDERS = "encoder.onnx", "tokenizer.json", "holders.json.gz"
+FILES = re.compile(r"model\.json|README\.md|classifier-\d+\.npz|encoder\.onnx|tokenizer\.json|holders\.json\.gz")
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
         network, tokenizer = (_verified(folder, file, data["files"][file]) for file in (NETWORK, TOKENIZER))
         sha256 = data["files"][NETWORK], data["files"][TOKENIZER]
         encoder = Encoder(EncoderSpec.from_dict(data["encoder"]), network, tokenizer, sha256)
-    if "targets" not in data:
+    if _names_others(data):
         return _cascade(folder, data)
     scorers, baselines = {}, {}
     for settings in data["targets"]:
@@ -254,6 +254,13 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
     return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"), holders)
 
 
+def _names_others(data: Mapping[str, Any]) -> bool:
+    """Return whether it is a cascade that a ``model.json`` describes."""
+    about = data.get("about")
+    cascade = about.get("cascade") if isinstance(about, dict) else None
+    return "targets" not in data and isinstance(cascade, dict) and "first" in cascade
+
+
 def _cascade(folder: Path, data: dict[str, Any]) -> StanceModel:
     """Return the cascade of two models that stand beside the folder, or are shipped; they must be the ones it is of."""
     found = data["about"]["cascade"]
@@ -263,7 +270,7 @@ def _cascade(folder: Path, data: dict[str, Any]) -> StanceModel:
             raise ValueError(f"a cascade is of models by their names, and {name!r} is none")
         beside = folder.parent / name
         part = _folder(beside if (beside / "model.json").is_file() else name)
-        if "targets" not in _read_json(part):
+        if _names_others(_read_json(part)):
             raise ValueError(f"{part} is a cascade itself")
         model = load_model(part)
         if model.fingerprint != found["fingerprints"][name]:

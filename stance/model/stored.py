@@ -6,6 +6,7 @@ exactly what is written here, and reads an array only after its header agreed wi
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import struct
@@ -34,6 +35,7 @@ _TYPES = {"terms": "|u1", "sizes": "<i8", "idf": "<f4", "coef": "<f4", "intercep
 _OPTIONAL = {"dense"}  # there if the classifier has an encoder
 LARGEST = 2 * 2**30
 """Bytes of all arrays of a file together."""
+_LARGEST_HOLDERS = 64 * 2**20
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(
     rb"\{'descr': '([^']{2,8})', 'fortran_order': (True|False), 'shape': \((\d{1,18}),(?: (\d{1,18}))?\), \} *\n"
@@ -147,9 +149,9 @@ def read_scorer(path: Path, settings: Mapping[str, Any], book: Codebook, encoder
 
 
 def write_holders(weights: HolderWeights, path: Path) -> None:
-    """Write what was learned about holders, as JSON."""
+    """Write what was learned about holders, as JSON in gzip; the same weights give the same bytes."""
     data = {**asdict(weights), "nouns": list(weights.nouns), "words": dict(weights.words)}
-    path.write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    path.write_bytes(gzip.compress(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0))
 
 
 def read_holders(path: Path) -> HolderWeights:
@@ -161,7 +163,11 @@ def read_holders(path: Path) -> HolderWeights:
         If it is not what `write_holders` writes, or holds numbers that are not finite.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        with gzip.open(path) as file:
+            content = file.read(_LARGEST_HOLDERS + 1)
+        if len(content) > _LARGEST_HOLDERS:
+            raise ValueError(f"more than {_LARGEST_HOLDERS >> 20} MB")
+        data = json.loads(content)
         words, nouns = dict(data["words"]), tuple(data["nouns"])
         if not all(isinstance(text, str) for text in (*nouns, *words)):
             raise ValueError("names must be texts")
@@ -174,7 +180,7 @@ def read_holders(path: Path) -> HolderWeights:
         numbers = [*weights.words.values(), weights.threshold, weights.clauses]
         if not np.isfinite(numbers).all() or not 0 < weights.threshold < 1:
             raise ValueError("its numbers are not finite, or the threshold is no probability")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
+    except (*_UNREADABLE, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: no weights of holders: {error}") from error
     return weights
 

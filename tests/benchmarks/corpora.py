@@ -32,7 +32,7 @@ from stance.shipped import shipped  # noqa: E402
 from stance.text.readers import read_documents  # noqa: E402
 from stance.text.sentences import split_sentences  # noqa: E402
 
-ROUNDS = 3
+ROUNDS = 2
 DENSE = 60_000
 GROWING = (1_000, 10_000, 100_000, 1_000_000)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -124,8 +125,8 @@ def test_learning_twice_gives_the_same_and_needs_holders():
 
 def test_weights_come_back_from_disk(tmp_path):
     weights = HolderWeights({"": -1.5, "w+1=said": 2.0, "clause 'x'": 0.25}, ("critics",), 0.4, 0.2)
-    write_holders(weights, tmp_path / "holders.json")
-    assert read_holders(tmp_path / "holders.json") == weights
+    write_holders(weights, tmp_path / "holders.json.gz")
+    assert read_holders(tmp_path / "holders.json.gz") == weights
 
 
 @pytest.mark.parametrize(
@@ -141,15 +142,27 @@ def test_weights_come_back_from_disk(tmp_path):
     ],
 )
 def test_what_is_no_weights_is_refused(tmp_path, content):
-    (tmp_path / "holders.json").write_text(content)
-    with pytest.raises(ArtifactError, match=r"holders\.json: no weights of holders"):
-        read_holders(tmp_path / "holders.json")
+    (tmp_path / "holders.json.gz").write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(ArtifactError, match=r"holders\.json\.gz: no weights of holders"):
+        read_holders(tmp_path / "holders.json.gz")
+
+
+def test_weights_that_unfold_to_more_than_memory_are_refused(tmp_path):
+    with gzip.open(tmp_path / "holders.json.gz", "wb") as file:
+        for _ in range(65):
+            file.write(b" " * 2**20)
+    with pytest.raises(ArtifactError, match="more than 64 MB"):
+        read_holders(tmp_path / "holders.json.gz")
+    for content in (b"", b"{}", (tmp_path / "holders.json.gz").read_bytes()[:100]):
+        (tmp_path / "holders.json.gz").write_bytes(content)
+        with pytest.raises(ArtifactError, match="no weights of holders"):
+            read_holders(tmp_path / "holders.json.gz")
 
 
 def test_a_saved_model_keeps_its_holders_and_refuses_others(tmp_path):
     saved = save_model(load_model("fast"), tmp_path / "m")
     assert load_model(tmp_path / "m").holders == saved.holders
-    (tmp_path / "m" / "holders.json").write_text("{}")
+    (tmp_path / "m" / "holders.json.gz").write_text("{}")
     with pytest.raises(ArtifactError, match="sha256"):
         load_model(tmp_path / "m")
 

@@ -64,7 +64,7 @@ def test_one_classifier_for_each_target_in_one_artifact(both, tmp_path):
     save_model(both, tmp_path / "m")
     assert {p.name for p in (tmp_path / "m").iterdir()} == {
         *("classifier-0.npz", "classifier-1.npz", "encoder.onnx", "tokenizer.json"),
-        *("model.json", "holders.json", "README.md"),
+        *("model.json", "holders.json.gz", "README.md"),
     }
     loaded = load_model(tmp_path / "m")
     assert loaded.targets == ("bridge", "ferry")
