@@ -45,6 +45,7 @@ class _Unit:
     key: tuple[str, ...]
     cluster: str
     label: int
+    asked: bool = False  # whether there may have been a gate
 
 
 def aggregate(
@@ -62,7 +63,8 @@ def aggregate(
     ----------
     predictions
         Rows as `stance.analyze` or ``stance predict`` give them; rows without a label are left out. Sentences that a
-        gate held back count as ``none``, and the classifier's errors are those on sentences that a gate lets through.
+        gate held back count as ``none``. Of rows with a column ``gated`` the classifier's errors are those on sentences
+        that the model's own gate lets through.
     by
         Columns: ``holder``, ``actor`` (for whom the holder speaks), ``bloc``, ``year`` and ``month`` (out of a column
         ``date`` or ``year``), or any of the predictions' own, such as ``document`` and ``speaker``.
@@ -115,7 +117,7 @@ def aggregate(
     groups: dict[tuple[str, ...], list[_Unit]] = {}
     for unit in _units(rows, by, model, errors.labels, said, of_holders=of_holders):
         groups.setdefault(unit.key, []).append(unit)
-    if any(counts[_GATED] for counts in said.values()) and "relevant" in model.about["confusion"]:
+    if any(unit.asked for units in groups.values() for unit in units) and "relevant" in model.about["confusion"]:
         errors = Errors.of(model.about["confusion"]["relevant"])
     at = [i for i, label in enumerate(errors.labels) if model.codebook.positions_of(label)]
     if of_holders and not groups and any(counts[at].any() for counts in said.values()):
@@ -147,16 +149,16 @@ def _units(
         if (label := book.label_of(positions)) not in index:
             raise DataError(f"row {number}: label {label!r} is none that model {model.name!r} was measured on")
         cluster = str(number if missing(row.get("document")) else row["document"])
-        place = _GATED if _is_true(row.get("gated")) else index[label]
+        place, asked = _GATED if _is_true(row.get("gated")) else index[label], "gated" in row
         said.setdefault(cluster, np.zeros(len(labels) + 1))[place] += 1
         if not of_holders:
-            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, place)
+            yield _Unit(tuple(_value(row, key, number) for key in by), cluster, place, asked)
             continue
         if positions and "holder" not in row:
             raise DataError(f"row {number}: no column 'holder'; predict with a model that knows holders")
         for pair in pairs_of(row, positions):
             values = (pair[HOLDER_KEYS[k]] or NOBODY if k in HOLDER_KEYS else _value(row, k, number) for k in by)
-            yield _Unit(tuple(values), cluster, index[book.label_of(pair["positions"])])
+            yield _Unit(tuple(values), cluster, index[book.label_of(pair["positions"])], asked)
 
 
 def _is_true(cell: Any) -> bool:
@@ -215,6 +217,9 @@ class _Sums:
             drawn = np.stack([weights @ counts for weights in self._weights])
             self._true = errors.true_share(counts.sum(axis=0), held, errors.rates)[self._kept]
             self._true_drawn = errors.true_share(drawn, held, errors.draws[which])[:, self._kept]
+        gate = model.about.get("gate") or {}
+        of_gated = gate.get(gate.get("default", ""), {}).get("gated", {})  # what a gate may hold back for all we know
+        self._missed = np.array([of_gated.get(p, 0.0) for p in self._names])
         self._members = np.array(
             [[p in model.codebook.positions_of(label) for p in self._names] for label in labels], dtype=float
         )
@@ -301,5 +306,9 @@ class _Sums:
         if len(shares) > k and abs(shares[k]) > 1 - _EDGE:
             low[k], high[k] = min(low[k], low[0] - high[1]), max(high[k], high[0] - low[1])
         least = np.array([0.0] * k + [-1.0] * (len(shares) - k))
+        missed = (1 - asked) * self._missed
+        high[:k] += missed
+        if len(shares) > k:
+            low[k], high[k] = low[k] - missed[1], high[k] + missed[0]
         low, high = np.maximum(np.minimum(low, shares), least), np.minimum(np.maximum(high, shares), 1.0)
         return [(round(float(a), 4), round(float(b), 4)) for a, b in zip(low, high, strict=True)]

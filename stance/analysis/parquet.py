@@ -21,9 +21,8 @@ _KEY = b"stance"
 def write_parquet(
     rows: Iterable[Row],
     path: Path,
-    schema: Any = None,
+    schema: Any,
     *,
-    fixed: Sequence[str] = (),
     about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write rows as they come, 4,096 to a row group.
@@ -35,9 +34,7 @@ def write_parquet(
     path
         The file.
     schema
-        That of `schema_of`; by default it is made of the first 4,096 rows.
-    fixed
-        Columns that the file has even without rows; for a schema that is not given.
+        That of `schema_of`.
     about
         Plain data to keep in the file's metadata; it may be filled in while the rows come.
 
@@ -49,7 +46,6 @@ def write_parquet(
     _, pq = _pyarrow()
     source = iter(rows)
     part = list(islice(source, _PART))
-    schema = schema_of(part, fixed, sentences=False) if schema is None else schema
     with pq.ParquetWriter(path, schema) as writer:
         while part:
             writer.write_table(_table(part, schema))
@@ -73,13 +69,16 @@ def schema_of(rows: Sequence[Row], fixed: Sequence[str], *, sentences: bool = Tr
     return pa.schema([(name, known.get(name) or _type(pa, rows, name)) for name in names])
 
 
-def metadata_of(path: Path) -> dict[str, Any]:
-    """Return what `write_parquet` was given as `about`; empty of other files, and of what is no parquet file."""
+def metadata_of(path: Path) -> dict[str, Any] | None:
+    """Return what `write_parquet` was given as `about`, nothing of other files; None of what is no parquet file."""
     pa, pq = _pyarrow()
     try:
         found = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return None
+    try:
         return dict(json.loads(found[_KEY]))
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError):
         return {}
 
 
@@ -93,8 +92,8 @@ def refuse_new(row: Row, names: Iterable[str]) -> None:
     """Raise `DataError` if a row has a column that is none of the first row's."""
     if strangers := [name for name in row if name not in names]:
         raise DataError(
-            f"document {row['document']!r} has a column {strangers[0]!r} that the first row lacks; "
-            "write jsonl, or read the files one by one"
+            f"document {row['document']!r} has a column {strangers[0]!r} that the first rows lack; "
+            "write one file of jsonl, or label the files one by one"
         )
 
 

@@ -21,11 +21,11 @@ from stance.analysis.familiarity import Watch
 from stance.analysis.parquet import has_schema, metadata_of, schema_of, write_parquet
 from stance.analysis.pipeline import Labeller, Sentence, Tally
 from stance.analysis.settings import Settings
-from stance.errors import DataError
+from stance.errors import DataError, StanceError
 from stance.text.readers import Origin, find_origins, read_origin
 from stance.text.tables import written_whole
 
-__all__ = ["DONE", "Done", "Folder", "Part", "Settings", "Survey", "compute", "parts_of"]
+__all__ = ["DONE", "Done", "Folder", "Part", "Survey", "compute", "parts_of"]
 
 DONE = "_SUCCESS"
 """The file that stands in a folder of parts once all of them do, as Hadoop and Spark have it."""
@@ -228,8 +228,9 @@ class Folder:
         if there and not resume:
             raise DataError(f"{path} holds parts of a job; go on with --resume, or name another folder")
         for name in parts:
-            if (found := metadata_of(path / name).get("settings")) != self._digest:
-                what = "is damaged, or no part of a job" if found is None else "was made with other settings"
+            found = metadata_of(path / name)  # None of a damaged file, which is computed anew
+            if found is not None and found.get("settings") != self._digest:
+                what = "was made with other settings" if "settings" in found else "is no part of a job"
                 raise DataError(f"{path / name} {what}; name another folder")
         self._clear(DONE)
         self._there = set(parts)
@@ -246,10 +247,10 @@ class Folder:
         if part.name not in self._there:
             return None
         self._there.remove(part.name)
-        about = metadata_of(self.path / part.name)
+        about = metadata_of(self.path / part.name) or {}
         if about.get("input") != part.digest or not has_schema(self.path / part.name, schema):
             return None
-        return Done(part.number, part.size, Tally(**about["sentences"]))
+        return Done(part.number, part.size, Tally(**about["sentences"]), tuple(about["strange"]))
 
     def schema(self, first: Part, known: Sequence[Mapping[str, Any]]) -> Any:
         """Return the schema of all parts, which the first one and `Survey.columns` tell."""
@@ -277,32 +278,39 @@ class Folder:
         return total
 
 
-def compute(part: Part, settings: Settings, folder: Path, schema: Any) -> Done:
+def compute(part: Part, settings: Settings, digest: str, folder: Path, schema: Any) -> Done:
     """Label a part and write it to the folder, whole or not at all; this is what runs in other processes.
+
+    Parameters
+    ----------
+    digest
+        That of the settings where the job was started: files that they name may be others here.
 
     Raises
     ------
     StanceError
-        If something cannot be read or written.
+        If something cannot be read or written, or the settings are others here.
     """
+    if settings.digest != digest:
+        raise StanceError("the files of actors and blocs, or the version of stance, are others here than at the start")
     labeller, watch = settings.labeller(), Watch()
     if part.origins:
         read = partial(read_origin, columns=settings.columns, encoding=settings.encoding)
         rows = labeller.rows(passage for origin in part.origins for passage in read(origin))
     else:
         rows = labeller.label(part.sentences)
-    about: dict[str, Any] = {"settings": settings.digest, "input": part.digest, **_about_model(settings)}
+    about: dict[str, Any] = {"settings": digest, "input": part.digest, **_about_model(settings)}
 
     def counted() -> Iterator[dict[str, Any]]:
         yield from watch.through(rows)
         about["sentences"] = asdict(labeller.tally)
+        about["strange"] = watch.strangeness(labeller.model, left_out=labeller.left_out)
 
     with written_whole(folder / part.name) as path:
         write_parquet(counted(), path, schema, about=about)
-    return Done(
-        part.number, part.size, labeller.tally, tuple(watch.strangeness(labeller.model, left_out=labeller.left_out))
-    )
+    return Done(part.number, part.size, labeller.tally, tuple(about["strange"]))
 
 
 def _about_model(settings: Settings) -> dict[str, Any]:
-    return {"version": stance.__version__, "model": str(settings.model), "model_fingerprint": settings.fingerprint}
+    name = Path(settings.model).name
+    return {"version": stance.__version__, "model": name, "model_fingerprint": settings.fingerprint}

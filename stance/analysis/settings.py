@@ -21,7 +21,7 @@ from stance.text.tables import DEFAULT_ENCODING
 __all__ = ["Settings"]
 
 _lock = threading.Lock()
-_loaded: dict[Settings, tuple[StanceModel, Holding, Gating | None]] = {}
+_loaded: dict[tuple[Settings, tuple[str, ...]], tuple[StanceModel, Holding, Gating | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,14 @@ class Settings:
         StanceError
             If the model is absent here, or is another one.
         """
-        key = replace(self, fingerprint="", threads=0)
+        key = replace(self, fingerprint="", threads=0), self._files()
         with _lock:
-            if key not in _loaded:
+            known = _loaded.get(key)
+            if known is None or self.fingerprint not in {"", known[0].fingerprint}:
                 _loaded.clear()  # one job at a time: a worker that lives long does not collect models
                 _loaded[key] = self._load()
             model, holding, gating = _loaded[key]
-        if self.fingerprint and model.fingerprint != self.fingerprint:
+        if self.fingerprint not in {"", model.fingerprint}:
             raise StanceError(
                 f"model {self.model} is another one here ({model.fingerprint[:12]}, not {self.fingerprint[:12]}); "
                 "install the same version everywhere, or name a folder that all can read"
@@ -110,9 +111,20 @@ class Settings:
     @property
     def digest(self) -> str:
         """Sha256 of all that decides the rows."""
-        known = {k: v for k, v in asdict(self).items() if k not in {"threads", "model" if self.fingerprint else ""}}
-        files = {k: _sha256(Path(v).read_bytes()) for k in ("codebook", "blocs") if (v := known[k]) is not None}
-        return _sha256(json.dumps({**known, **files, "version": stance.__version__}, default=str).encode())
+        elsewhere = {"threads", "codebook", "blocs", "model" if self.fingerprint else ""}
+        known = {name: value for name, value in asdict(self).items() if name not in elsewhere}
+        return _sha256(json.dumps([known, self._files(), stance.__version__], default=str).encode())
+
+    def _files(self) -> tuple[str, ...]:
+        """Return sha256 of the files of actors and blocs."""
+        return tuple("" if path is None else _sha256(_read(path)) for path in (self.codebook, self.blocs))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StanceError(f"{path}: {error.strerror}") from error
 
 
 def _sha256(content: bytes) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,8 @@ ENGINES = ("joblib", "dask")
 _AHEAD = 4  # parts that wait for each worker
 _RETRIES = 3
 _ROWS = 4096  # of a frame that is made
+_ENOUGH = 5  # sentences of a part that can tell whether the text is strange
+_PATIENCE = 60  # seconds for a worker to come
 
 Work = Callable[[Part], Done]
 
@@ -60,9 +61,10 @@ def run(
     output
         The folder; a part stands in it whole or not at all, and `DONE` once all do.
     settings
-        What decides the rows.
+        What decides the rows; two jobs must not share a folder.
     engine, jobs
-        ``joblib`` with so many processes (-1 for one a core), or ``dask`` with so many workers of its own.
+        ``joblib`` with so many processes (-1 for one a core), or ``dask`` with so many workers of its own; a script
+        that starts these needs ``if __name__ == "__main__":``.
     scheduler
         The address of a Dask scheduler whose workers are taken instead; they must see the same files and folders.
     resume
@@ -82,14 +84,13 @@ def run(
     StanceError
         If something cannot be read or written, or a worker died; the parts that are finished stay.
     """
-    cores = os.cpu_count() or 1
-    jobs = jobs if jobs > 0 else max(1, cores + 1 + jobs)
+    jobs, threads = _processes(engine, jobs, scheduler)
     _refuse_output(output, sources)
     settings = replace(settings.absolute(), fingerprint=settings.labeller().model.fingerprint)
     known = Survey.of(sources, input_format).columns(settings)
     folder = Folder(output, settings, resume=resume)
     done: list[Done] = []
-    broken: list[StanceError] = []
+    broken: list[Exception] = []
 
     def tell(each: Done) -> None:
         done.append(each)
@@ -97,28 +98,39 @@ def run(
             progress(each)
 
     def missing_parts() -> Iterator[Part]:
-        """Yield what is to be computed; engines may ask for it in a thread, where an error would be lost."""
+        """Yield what is to be computed; an engine may ask for it in a thread, where an error would be lost for good."""
         try:
             for part in parts_of(sources, settings, input_format=input_format, stdin=stdin):
                 if (finished := folder.finished(part, folder.schema(part, known))) is None:
                     yield part
                 else:
                     tell(finished)
-        except StanceError as error:
+        except Exception as error:  # of any kind: it is raised below
             broken.append(error)
 
-    there = replace(settings, threads=0 if jobs == 1 or scheduler else max(1, cores // jobs))
     parts = missing_parts()
     if (first := next(parts, None)) is not None:
+        there = replace(settings, threads=threads)
         schema = folder.schema(first, known)
-        work = partial(compute, settings=there, folder=output.resolve(), schema=schema)
+        work = partial(compute, settings=there, digest=settings.digest, folder=output.resolve(), schema=schema)
         for each in _engine(engine, jobs, scheduler)(work, chain([first], parts)):
             tell(each)
     if broken:
         raise broken[0]
-    tally = folder.close(done)
-    strange = [each.strange for each in sorted(done, key=lambda each: each.number)]
-    return tally, list(strange[0]) if strange and all(strange) else []
+    told = [each for each in sorted(done, key=lambda each: each.number) if each.tally.sentences >= _ENOUGH]
+    strange = [each.strange for each in told or done]
+    return folder.close(done), list(strange[0]) if all(strange) else []
+
+
+def _processes(engine: str, jobs: int, scheduler: str) -> tuple[int, int]:
+    """Return how many processes there are to be, and how many threads the encoder of each."""
+    from joblib import cpu_count
+
+    if engine not in ENGINES:
+        raise DataError(f"engine is {engine!r}; it must be one of {', '.join(ENGINES)}")
+    cores = cpu_count()
+    jobs = jobs if jobs > 0 else max(1, cores + 1 + jobs)
+    return jobs, 0 if jobs == 1 or scheduler else max(1, cores // jobs)
 
 
 def _refuse_output(output: Path, sources: str | Path | Sequence[str | Path]) -> None:
@@ -203,6 +215,10 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
         except (OSError, ValueError) as error:
             raise DataError(f"{scheduler}: no Dask scheduler answers there: {error}") from error
         with client:
+            try:
+                client.wait_for_workers(1, timeout=_PATIENCE)
+            except TimeoutError as error:
+                raise DataError(f"{scheduler}: this Dask scheduler has no workers; start some") from error
             yield client
         return
 
@@ -260,7 +276,7 @@ def label_partitions(frames: Iterable[pd.DataFrame], settings: Settings) -> Iter
     """Label a partition that comes in several frames: the function for Spark's ``mapInPandas``.
 
     A document may go on in the next frame. Parameters and errors as in `label_partition`; frames come out of another
-    size than they went in, and at least one.
+    size than they went in, at least one if one went in.
     """
     if not settings.columns.document:
         raise DataError("name the column that tells documents apart: settings.columns.document")
@@ -288,9 +304,13 @@ def _named(passages: Iterable[Passage]) -> Iterator[Passage]:
 
 def _own_types(frame: pd.DataFrame, settings: Settings, labeller: Labeller) -> dict[str, Any]:
     """Return the input's columns as they are called in the output, with their types."""
+    import pandas as pd
+
     [blank] = passages_of([{str(name): str(name) for name in frame.columns}], settings.columns)
-    types = {str(name): kind for name, kind in frame.dtypes.items()}
-    return {name: types.get(was, frame.dtypes.iloc[0]) for name, was in labeller.own_columns(blank.columns).items()}
+    types, text = {str(name): kind for name, kind in frame.dtypes.items()}, pd.Series([""]).dtype
+    given = labeller.holding.given(blank.columns)  # speaker and date of the settings are in no frame
+    was = {name: name if name not in blank.columns else str(value) for name, value in given.items()}
+    return {name: types.get(old, text) for name, old in labeller.own_columns(was).items()}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from stance.model.attribution import Attributor, HolderWeights
 from stance.model.baselines import Baselines
 from stance.model.cascade import Cascade, cascade_of
 from stance.model.encoder import Encoder, EncoderSpec, sha256_of
+from stance.model.gating import check_facts
 from stance.model.pickled import read_pickle
 from stance.model.scorer import Prediction, Scorer, as_column, as_texts
 from stance.model.stored import LARGEST, read_holders, read_scorer
@@ -250,6 +251,7 @@ def _model(folder: Path, data: dict[str, Any]) -> StanceModel:
             raise ValueError("baselines must name each position")
     if not scorers or not isinstance(data["about"], dict):
         raise ValueError("it has no classifier" if not scorers else "'about' is no table")
+    check_facts(data["about"].get("gate"), book)
     holders = read_holders(_verified(folder, HOLDERS, data["files"][HOLDERS])) if HOLDERS in data["files"] else None
     return StanceModel(folder.name, scorers, baselines, data["about"], sha256_of(folder / "model.json"), holders)
 
@@ -266,10 +268,7 @@ def _cascade(folder: Path, data: dict[str, Any]) -> StanceModel:
     found = data["about"]["cascade"]
     models = []
     for name in (found["first"], found["then"]):
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ValueError(f"a cascade is of models by their names, and {name!r} is none")
-        beside = folder.parent / name
-        part = _folder(beside if (beside / "model.json").is_file() else name)
+        part = _place_of(name, folder)
         if _names_others(_read_json(part)):
             raise ValueError(f"{part} is a cascade itself")
         model = load_model(part)
@@ -280,6 +279,18 @@ def _cascade(folder: Path, data: dict[str, Any]) -> StanceModel:
         models.append(model)
     made = couple(models[0], models[1], folder.name)
     return replace(made, about={**made.about, **data["about"]}, fingerprint=sha256_of(folder / "model.json"))
+
+
+def _place_of(name: Any, folder: Path) -> Path:
+    """Return the folder of a cascade's model: beside the cascade's own, or that of the shipped one of that name."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"a cascade is of models by their names, and {name!r} is none")
+    beside = folder.absolute().parent / name
+    if (beside / "model.json").is_file():
+        return beside
+    if name in shipped_models():
+        return shipped("models", name)
+    raise ArtifactError(f"{folder} is a cascade with {name!r}, which must stand beside it, in {beside.parent}")
 
 
 def couple(first: StanceModel, then: StanceModel, name: str) -> StanceModel:
@@ -297,13 +308,15 @@ def couple(first: StanceModel, then: StanceModel, name: str) -> StanceModel:
     0
     """
     known = then.about.get("cascade")
+    if first.name == then.name:
+        raise ArtifactError(f"no cascade of two models of the name {first.name!r}; give their folders different names")
     if known is None or not all(model.fingerprint and not is_cascade(model) for model in (first, then)):
         raise ArtifactError(
             f"no cascade of {first.name} and {then.name}: give a saved model, and one of stance finetune"
         )
     try:
         scorers = cascade_of(first.scorers, then.scorers, known["band"])
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"no cascade of {first.name} and {then.name}: {error}") from error
     names = {"first": first.name, "then": then.name, "fingerprints": {m.name: m.fingerprint for m in (first, then)}}
     about = {**then.about, "cascade": {**known, **names}}
@@ -319,7 +332,7 @@ def _of_classifiers(path: Path) -> StanceModel:
     classifiers = read_pickle(path)
     scorers = {target: classifier.scorer_ for target, classifier in classifiers.items()}
     baselines = {target: classifier.baselines_ for target, classifier in classifiers.items()}
-    return StanceModel(path.stem, scorers, baselines, {"pickle": path.name})
+    return StanceModel(path.stem, scorers, baselines, {"pickle": path.name}, sha256_of(path))
 
 
 def _folder(name_or_path: str | Path) -> Path:

@@ -137,8 +137,9 @@ def _cascade(about: Mapping[str, Any]) -> list[str]:
         "## Cascade",
         "",
         f"- {cascade['first']} reads every sentence; {cascade['then']} decides where a position's probability is from "
-        f"{low:g} to {high:g}: {cascade['share']:.1%} of the sentences of documents that neither had seen",
-        f"- the band was chosen there to ask seldom, at a macro-F1 of {cascade['macro_f1']:.3f} less "
+        f"{low:g} to {high:g}",
+        f"- the band was chosen when {cascade['then']} was trained, on documents kept for calibration and with its own "
+        f"n-grams as the first: {cascade['share']:.1%} were encoded there, macro-F1 was {cascade['macro_f1']:.3f} less "
         f"{cascade['lost']:.4f}",
     ]
     if encoded := (about.get("held_out") or {}).get("encoded"):

@@ -67,13 +67,19 @@ def cascade_of(first: Mapping[str, Scorer], then: Mapping[str, Scorer], band: Se
     low, high = map(float, band)
     if not 0 <= low <= high <= 1:
         raise ValueError(f"a cascade's band is two probabilities, and not {low:g} to {high:g}")
-    if set(first) != set(then) or any(first[t].labels != then[t].labels for t in then):
-        raise ValueError("a cascade's models must have the same targets and labels")
+    if set(first) != set(then) or any(_says(first[t]) != _says(then[t]) for t in then):
+        raise ValueError("a cascade's models must have the same targets, positions and labels")
     own = [field.name for field in fields(Scorer)]
     return {
         target: Cascade(**{name: getattr(scorer, name) for name in own}, first=first[target], band=(low, high))
         for target, scorer in then.items()
     }
+
+
+def _says(scorer: Scorer) -> tuple[object, ...]:
+    """Return all that an answer depends on: labels and what they stand for, positions and their order."""
+    book = scorer.codebook
+    return scorer.labels, [book.positions_of(label) for label in scorer.labels], book.position_names, book.exclusive
 
 
 def unsure(positions: Floats, band: tuple[float, float]) -> Bools:

@@ -19,10 +19,11 @@ from stance.text.relevance import GATES, REACH, Gate
 if TYPE_CHECKING:
     from stance.model.artifact import StanceModel
 
-__all__ = ["GATE_CHOICES", "LEAST_RECALL", "Gating", "gate_facts", "relevance_of"]
+__all__ = ["GATE_CHOICES", "LEAST_RECALL", "Gating", "check_facts", "gate_facts", "relevance_of"]
 
 GATE_CHOICES = (*GATES, "off")
 LEAST_RECALL = 0.99
+_FARTHEST = 10_000
 _FEWEST_POSITIONS = 300  # of fewer, a loss of 1 % may show in none (the rule of three)
 
 
@@ -81,8 +82,20 @@ class Gating:
         return cls(gates, tuple(shares[p] for p in model.codebook.position_names), shares[model.codebook.none_label])
 
 
+def check_facts(facts: Any, book: Codebook) -> None:
+    """Raise `ValueError` or `TypeError` if these are not the facts of `gate_facts`; None is well."""
+    if facts is None:
+        return
+    if facts["default"] not in GATE_CHOICES or type(facts["reach"]) is not int or not 0 <= facts["reach"] <= _FARTHEST:
+        raise ValueError("gate: the default or the reach is none")
+    for opens in GATES:
+        shares = [facts[opens]["gated"][name] for name in (*book.position_names, book.none_label)]
+        if not all(isinstance(share, float | int) and 0 <= share <= 1 for share in shares):
+            raise ValueError(f"gate {opens}: shares must be between 0 and 1")
+
+
 def relevance_of(corpus: Corpus, targets: Mapping[str, Target], opens: str) -> list[bool]:
-    """Return which sentences of a corpus a gate lets through.
+    """Return which sentences of a corpus a gate lets through; its reach is counted in rows, as if none were left out.
 
     Parameters
     ----------
@@ -94,8 +107,10 @@ def relevance_of(corpus: Corpus, targets: Mapping[str, Target], opens: str) -> l
     gates = {name: Gate(target, opens) for name, target in targets.items()}
     since: dict[tuple[str, str], int | None] = {}
     found = []
-    for document, text, target in zip(corpus.documents, corpus.texts, corpus.targets, strict=True):
-        relevant, after = gates[target].relevant(text, [(0, len(text))], since.get((document, target)))
+    columns = (corpus.documents, corpus.texts, corpus.contexts, corpus.targets)
+    for document, text, context, target in zip(*columns, strict=True):
+        before = 0 if gates[target].opens(context) else since.get((document, target))
+        relevant, after = gates[target].relevant(text, [(0, len(text))], before)
         since[document, target] = after
         found += relevant
     return found

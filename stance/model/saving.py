@@ -46,6 +46,8 @@ def save_model(model: StanceModel, path: str | Path, *, force: bool = False) -> 
         made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
             _write(model, made)
+            if is_cascade(model):
+                load_model(made)  # it must find the models that it names
             made.chmod(0o755)
             _put_in_place(made, path)
         finally:

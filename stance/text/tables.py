@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from stance.errors import DataError, missing_extra
 
@@ -259,7 +260,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     ...     there, path.read_text()
     (False, 'Talk.')
     """
-    made = path.parent / f".{path.name}.{os.getpid()}.part"
+    made = path.parent / f".{path.name}.{uuid4().hex}.part"  # several machines may write into one folder
     try:
         yield made
         made.replace(path)

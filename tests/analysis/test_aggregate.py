@@ -259,7 +259,21 @@ def test_sentences_that_a_gate_held_back_are_none_and_dilute():
 def test_a_group_of_gated_sentences_alone_has_no_position():
     rows = [{"document": str(i), "label": "none", "gated": gate} for i in range(10) for gate in (True, "true") * 10]
     frame = aggregate(rows, ["label"], "fast").iloc[0]
-    assert frame[["share_engage", "share_engage_high", "net"]].tolist() == [0, 0, 0]
+    assert frame[["share_engage", "share_engage_low", "net"]].tolist() == [0, 0, 0]
+    lost = load_model("fast").about["gate"]["topic"]["gated"]  # what the gate may have held back for all we know
+    assert frame["share_engage_high"] == pytest.approx(lost["engage"], abs=1e-4)
+    assert frame["net_low"] == pytest.approx(-lost["terrorist"], abs=1e-4)
+
+
+def test_the_share_of_a_group_does_not_depend_on_what_is_gated_elsewhere():
+    x = [
+        {"document": str(i), "label": label, "gated": False, "g": "x"}
+        for i in range(10)
+        for label in ["engage", "none"] * 9
+    ]
+    y = [{"document": "y", "label": "none", "gated": True, "g": "y"}]
+    alone, beside = (aggregate(rows, ["g"], "fast").iloc[0] for rows in (x, x + y))
+    assert alone["share_engage"] == beside["share_engage"]
 
 
 def test_gated_sentences_change_nothing_of_who_holds_positions():

@@ -212,7 +212,7 @@ def test_each_part_tells_what_it_was_made_of(tmp_path):
     assert [file.name for file in files] == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
     about = [json.loads(pq.read_metadata(file).metadata[b"stance"]) for file in files]
     for each, file in zip(about, files, strict=True):
-        assert each.keys() == {"settings", "input", "version", "model", "model_fingerprint", "sentences"}
+        assert each.keys() == {"settings", "input", "version", "model", "model_fingerprint", "sentences", "strange"}
         assert (each["version"], each["model"]) == (stance.__version__, "fast")
         assert each["model_fingerprint"] == load_model("fast").fingerprint
         assert each["sentences"]["sentences"] == pq.read_metadata(file).num_rows
@@ -382,8 +382,11 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
     arguments = [texts(tmp_path / "in"), "-o", f"{out}/"]
     predict(*arguments)
     assert "holds parts of a job; go on with --resume" in predict(*arguments, code=1)
+    pq.write_table(pa.table({"a": [1]}), out / "part-00001.parquet")
+    assert "part-00001.parquet is no part of a job" in predict(*arguments, "--resume", code=1)
     (out / "part-00001.parquet").write_bytes(b"PAR1")
-    assert "part-00001.parquet is damaged" in predict(*arguments, "--resume", code=1)
+    predict(*arguments, "--resume")  # a damaged part is computed anew
+    assert pq.read_metadata(out / "part-00001.parquet").num_rows > 1
     (out / "notes.txt").write_text("mine")
     for more in ((), ("--resume",)):
         assert "holds 'notes.txt', which is no part of a job" in predict(*arguments, *more, code=1)

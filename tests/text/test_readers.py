@@ -249,7 +249,7 @@ def test_texts_and_records_in_memory_are_numbered():
 
 def test_records_in_memory_have_the_documents_they_name():
     rows = [{"text": "a", "speech": "S"}, {"text": "b", "speech": None}]
-    assert [p.document for p in passages_of(rows, Columns(document="speech"))] == ["S", "1"]
+    assert [p.document for p in passages_of(rows, Columns(document="speech"))] == ["S", "record 1"]
 
 
 def test_the_text_column_of_records_in_memory_is_that_of_the_first():

@@ -33,16 +33,25 @@ def cascade(first: str, then: str, corpora: tuple[str, ...], output: Path, **opt
 
     from stance.model.artifact import couple, load_model
     from stance.model.card import render_card
+    from stance.model.cascade import MOST_LOST
     from stance.model.saving import check_writable, save_model
-    from stance.model.training import held_out_figures, split_of
+    from stance.model.training import held_out_figures
 
     check_writable(output, force=options["force"])
-    model = couple(load_model(first), load_model(then), output.name)
-    _, held_out = split_of(corpus_of(corpora, options))
-    figures = held_out_figures(model, held_out)
-    if held_out is not None and figures is not None:
-        said = model.predict(held_out.texts, held_out.contexts, held_out.targets)
-        figures["encoded"] = round(said.encoded / len(held_out), 4)
+    slow = load_model(then)
+    model = couple(load_model(first), slow, output.name)
+    corpus = corpus_of(corpora, options)
+    if "test" not in corpus.sides:
+        raise click.UsageError("no row's split is 'test': a cascade is measured on rows that no model was trained on")
+    held_out = corpus.only("split", "test")
+    figures = {**(held_out_figures(model, held_out) or {})}
+    alone = (held_out_figures(slow, held_out) or {})["macro_f1_positions"]["value"]
+    said = model.predict(held_out.texts, held_out.contexts, held_out.targets)
+    figures["encoded"] = round(said.encoded / len(held_out), 4)
+    lost = alone - figures["macro_f1_positions"]["value"]
     saved = save_model(replace(model, about={**model.about, "held_out": figures}), output, force=options["force"])
     click.echo(render_card(saved))
+    click.echo(f"macro-F1 over positions is {lost:.4f} below that of {then} alone, at {figures['encoded']:.1%} encoded")
+    if lost > MOST_LOST:
+        click.echo(f"stance: that is more than {MOST_LOST}: the band was measured with other n-grams", err=True)
     click.echo(f"saved to {output}")

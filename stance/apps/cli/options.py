@@ -198,6 +198,8 @@ def predictions_of(sources: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
         if source == "-":
             yield from (record for _, record in read_records(sys.stdin.buffer, "jsonl", name="standard input"))
             continue
+        if any(Path(source).glob("part-*.parquet")) and not Path(source, "_SUCCESS").exists():
+            click.echo(f"stance: {source} holds parts of a job that is not finished", err=True)
         for file in files_of(Path(source), TABLE_SUFFIXES):
             if (kind := TABLE_SUFFIXES.get(file.suffix.lower())) is None:
                 raise DataError(f"{file}: no predictions; give files of {', '.join(TABLE_SUFFIXES)}")

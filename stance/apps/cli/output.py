@@ -78,7 +78,7 @@ def write_rows(
         if output is None:
             raise DataError("parquet is no format for a terminal or pipe; name a file with -o")
         with _replaced(output) as path:
-            _write_parquet(rows, fixed, path, about)
+            _write_parquet(rows, fixed, path, about, of_sentences=codebook is not None)
         return
     of_sentences = None if codebook is None else partial(_write_table, codebook=codebook)
     write = (of_sentences or _write_columns) if chosen == "table" else _WRITERS[chosen]
@@ -209,12 +209,13 @@ def _cell(value: Any) -> Any:
     return _json(value) if isinstance(value, (list, dict)) else value
 
 
-def _write_parquet(rows: Iterable[Row], fixed: list[str], path: Path, about: Mapping[str, Any] | None) -> None:
-    """Write rows; of sentences the fixed columns have the types of the pipeline even where all are empty."""
+def _write_parquet(
+    rows: Iterable[Row], fixed: list[str], path: Path, about: Mapping[str, Any] | None, *, of_sentences: bool
+) -> None:
+    """Write rows; types are those of the pipeline, and of the first rows, or where they are no sentences of all."""
     source = iter(rows)
-    first = list(islice(source, _FIRST)) if about is not None else []
-    schema = schema_of(first, fixed) if about is not None else None
-    write_parquet(chain(first, source), path, schema, fixed=fixed, about=about)
+    first = list(islice(source, _FIRST) if of_sentences else source)
+    write_parquet(chain(first, source), path, schema_of(first, fixed, sentences=of_sentences), about=about)
 
 
 # -- table -----------------------------------------------------------------------------------------------------------

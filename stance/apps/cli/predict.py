@@ -122,6 +122,8 @@ def _wants_parts(output: str | None, output_format: str | None, options: dict[st
     for name in ("jobs", "resume", "engine", "scheduler"):
         if options[name] and not is_folder and (name, options[name]) != ("jobs", 1):
             raise click.UsageError(f"--{name} needs a folder to write parts to, such as -o labelled/")
+    if options["scheduler"] and options["engine"] == "joblib":
+        raise click.UsageError("--scheduler is of Dask, not of joblib; leave --engine out")
     if is_folder and output_format not in {None, "parquet"}:
         raise click.UsageError(
             f"parts are parquet; for {output_format} name a file, such as -o labelled.{output_format}"
