@@ -355,6 +355,10 @@ def test_ctrl_c_leaves_whole_parts(tmp_path, more):
         (["--engine", "dask"], "--engine needs a folder"),
         (["--scheduler", "tcp://127.0.0.1:1"], "--scheduler needs a folder"),
         (["--format", "csv", "-o", "labelled/"], "parts are parquet; for csv name a file, such as -o labelled.csv"),
+        (
+            ["--scheduler", "tcp://a:1", "--engine", "joblib", "-o", "labelled/"],
+            "--scheduler is of Dask, not of joblib",
+        ),
         (["--jobs", "0", "-o", "labelled/"], "0 processes do nothing; give 1 or more"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -99,6 +99,20 @@ def test_the_types_of_a_partition_do_not_depend_on_its_rows(taken, n):
     assert meta_of(taken, SETTINGS).empty
 
 
+def test_who_speaks_and_when_may_be_given_for_all(frame):
+    numbers_first = frame[["page", "id", "text"]]
+    settings = Settings("fast", columns=Columns(document="id"), speaker="Pakistan", date="2018")
+    found = label_partition(numbers_first, settings)
+    assert set(found["speaker"]) == {"Pakistan"}
+    assert set(found["date"]) == {"2018"}
+    assert found["page"].dtype == frame["page"].dtype
+
+
+def test_a_row_without_a_document_is_told(frame):
+    with pytest.raises(DataError, match="record 3: no document"):
+        label_partition(frame.assign(id=["a", "a", "a", "", *["b"] * 76]), SETTINGS)
+
+
 def test_frames_need_the_column_of_documents(taken):
     with pytest.raises(DataError, match="name the column that tells documents apart"):
         label_partition(taken, Settings("fast"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -145,6 +146,35 @@ def test_models_that_do_not_fit_are_no_cascade(models):
         couple(models[1], models[0], "wrong")
     with pytest.raises(ArtifactError, match="no cascade"):
         couple(models[2], models[2], "of cascades")
+
+
+def test_models_of_one_name_are_no_cascade(tmp_path):
+    for place in ("x", "y"):
+        shutil.copytree(shipped("models", "fast"), tmp_path / place / "mine")
+    with pytest.raises(ArtifactError, match="two models of the name 'mine'"):
+        couple(load_model(tmp_path / "x" / "mine"), load_model(tmp_path / "y" / "mine"), "wrong")
+
+
+def test_positions_in_another_order_are_no_cascade(models):
+    book = dataclasses.replace(BOOK.without_actors(), positions=BOOK.positions[::-1])
+    swapped = {t: dataclasses.replace(s, codebook=book) for t, s in models[0].scorers.items()}
+    with pytest.raises(ArtifactError, match="the same targets, positions and labels"):
+        couple(dataclasses.replace(models[0], scorers=swapped), models[1], "wrong")
+
+
+def test_a_cascade_that_does_not_find_its_models_is_not_left_behind(models, tmp_path):
+    shutil.copytree(shipped("models", "fast"), tmp_path / "elsewhere" / "mine")
+    model = couple(load_model(tmp_path / "elsewhere" / "mine"), models[1], "both")
+    with pytest.raises(ArtifactError, match="'mine', which must stand beside it"):
+        save_model(model, tmp_path / "here" / "both")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("band", [[0.5], [0.9, 0.1], ["a", "b"], [0, 2], None, [float("inf"), 1]])
+def test_a_band_that_is_none_is_refused(models, band):
+    about = {**models[1].about, "cascade": {**models[1].about["cascade"], "band": band}}
+    with pytest.raises(ArtifactError, match="no cascade of fast and accurate"):
+        couple(models[0], dataclasses.replace(models[1], about=about), "wrong")
 
 
 def test_stance_cascade_makes_a_model_that_predicts(tmp_path):

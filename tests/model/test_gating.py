@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from stance.codebook import Target, codebook_of_labels, load_codebook, parse_codebook
 from stance.corpus.files import Corpus, read_corpus
-from stance.errors import DataError
+from stance.errors import ArtifactError, DataError
 from stance.model import gating
 from stance.model.artifact import load_model
 from stance.model.confusion import confusion_of
@@ -259,3 +261,21 @@ def test_the_shipped_models_know_the_names_and_topics_of_the_shipped_codebook(na
     [target] = load_codebook().targets
     assert target.topics
     assert [scorer.features.target for scorer in load_model(name).scorers.values()] == [target]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reach": -1}, {"reach": True}, {"reach": 10**9}, {"default": "open"}, {"topic": 1}, {"topic": {"gated": {}}},
+        {"named": {"gated": {"engage": 7, "terrorist": 0, "none": 0}}},
+        {"named": {"gated": {"engage": "x", "terrorist": 0, "none": 0}}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_model_with_facts_that_are_none_is_refused(tmp_path, change):
+    shutil.copytree(shipped("models", "fast"), tmp_path / "m")
+    data = json.loads((tmp_path / "m" / "model.json").read_text())
+    data["about"]["gate"] |= change
+    (tmp_path / "m" / "model.json").write_text(json.dumps(data))
+    with pytest.raises(ArtifactError, match="not a model of this schema"):
+        load_model(tmp_path / "m")

@@ -82,8 +82,9 @@ class Progress:
         parts = [f"{tally.sentences:,} sentences in {time.monotonic() - self._begin:.1f} s"]
         if tally.gated:
             parts.append(f"{tally.gated / tally.sentences:.1%} not about the target and not classified")
-        if tally.encoded:
-            parts.append(f"{tally.encoded / max(tally.sentences - tally.gated, 1):.1%} of the others encoded")
+        asked = tally.sentences - tally.gated
+        if 0 < tally.encoded < asked:
+            parts.append(f"{tally.encoded / asked:.1%} {'of the others ' if tally.gated else ''}encoded")
         click.echo(f"stance: {'; '.join(parts)}", err=True)
 
     def _update(self, sentences: int) -> None:
