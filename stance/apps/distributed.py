@@ -206,6 +206,7 @@ def _answered(work: Work, part: Part) -> Done | StanceError:
 def _client(jobs: int, scheduler: str) -> Iterator[Any]:
     """Yield a client of a scheduler, or of workers of one thread each that are started here."""
     try:
+        import dask
         from distributed import Client, LocalCluster, WorkerPlugin
     except ImportError as error:
         raise missing_extra("the engine dask", "dask") from error
@@ -229,7 +230,11 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=jobs, threads_per_worker=1, **quiet) as cluster, Client(cluster) as client:
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),  # it looks at each worker every 10 ms
+        LocalCluster(n_workers=jobs, threads_per_worker=1, **quiet) as cluster,
+        Client(cluster) as client,
+    ):
         client.register_plugin(Deaf())
         yield client
 

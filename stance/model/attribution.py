@@ -164,7 +164,7 @@ class Attributor:
         for k, candidate in enumerate(scene.candidates):
             for position in wanted:
                 features = scene.features(candidate, position, len(wanted))
-                total = weights.get("", 0.0) + math.fsum(weights.get(name, 0.0) for name in features)
+                total = weights.get("", 0.0) + math.fsum([w for name in features if (w := weights.get(name))])
                 made[k, names.index(position)] = total
         return made
 

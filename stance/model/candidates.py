@@ -41,11 +41,11 @@ _OFFICIAL = _words(
 _IN_LISTS = _words(
     "and or as well together along plus with to some a lesser extent in part also the even its ally more less & , ;"
 )
-_OWNERS = (
-    (_words("he she his her him"), {"person", "stranger"}),
-    (_words("they their them"), {"noun", "organisation", "bloc", "group", "armed"}),
-    (_words("it its"), {"state", "organisation", "bloc"}),
-)
+_OWNERS = {
+    **dict.fromkeys(_words("he she his her him"), frozenset({"person", "stranger"})),
+    **dict.fromkeys(_words("they their them"), frozenset({"noun", "organisation", "bloc", "group", "armed"})),
+    **dict.fromkeys(_words("it its"), frozenset({"state", "organisation", "bloc"})),
+}
 _FIRST_PERSON = _words("i we our us my ours mine me ourselves myself")
 _TAKEN_UP = re.compile(
     r"\b(?:(?P<first>the former|(?:the|those|these) first)|(?P<last>the latter|(?:the|those|these) last)|"
@@ -220,10 +220,13 @@ class Finder:
         return spans
 
     def _strangers(self, text: Words, taken: set[int]) -> list[tuple[int, int, str, str, str]]:
-        spans, i = [], 0
-        while i < len(text):
+        spans, i, n = [], 0, len(text)
+        while i < n:
+            if not text.words[i][0].isupper():  # no name begins so
+                i += 1
+                continue
             j = i
-            while j < len(text) and j not in taken and _is_name(text, i, j):
+            while j < n and j not in taken and _is_name(text, i, j):
                 j += 1
             before = i - 1 - (i > 1 and text.low[i - 1] == ".")
             titled = before >= 0 and text.low[before] in _TITLES
@@ -330,10 +333,11 @@ def _pronouns(text: Words, found: dict[str, Candidate], earlier: Sequence[Candid
         last[own_kind if c.kind == SPEAKER else c.kind] = c
     rank = {own_kind if c.kind == SPEAKER else c.kind: at for at, c in enumerate(known)}
     for i, word in enumerate(text.low):
+        if (kinds := _OWNERS.get(word)) is None:
+            continue
         while following is not None and following[0] < i:
             kind = own_kind if following[1].kind == SPEAKER else following[1].kind
             last[kind], rank[kind] = following[1], len(text) + following[0]
             following = next(upcoming, None)
-        kinds = next((kinds for words, kinds in _OWNERS if word in words), set())
         if owners := [(rank[kind], kind) for kind in kinds if kind in last]:
             last[max(owners)[1]].here.append(Place(i, i + 1, "pronoun"))
