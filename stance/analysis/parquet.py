@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import stance
 from stance.analysis.holding import COLUMNS
 from stance.errors import DataError, missing_extra
 
-__all__ = ["has_schema", "metadata_of", "refuse_new", "schema_of", "write_parquet"]
+__all__ = ["as_text", "has_schema", "made_by", "metadata_of", "refuse_new", "schema_of", "write_parquet"]
 
 Row = Mapping[str, Any]
 _PART = 4096
@@ -82,6 +83,11 @@ def metadata_of(path: Path) -> dict[str, Any] | None:
         return {}
 
 
+def made_by(model: str, fingerprint: str) -> dict[str, str]:
+    """Return what the metadata of a file say of the model that made its rows."""
+    return {"version": stance.__version__, "model": model, "model_fingerprint": fingerprint}
+
+
 def has_schema(path: Path, schema: Any) -> bool:
     """Return whether a file has the columns and types of a schema."""
     _, pq = _pyarrow()
@@ -127,7 +133,7 @@ def _column(pa: Any, rows: Sequence[Row], field: Any) -> Any:
     name = field.name
     values = [row.get(name) for row in rows]
     if pa.types.is_string(field.type):
-        values = [None if v is None else _text(v) for v in values]
+        values = [None if v is None else as_text(v) for v in values]
     try:
         return pa.array(values, type=field.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
@@ -136,7 +142,7 @@ def _column(pa: Any, rows: Sequence[Row], field: Any) -> Any:
         )
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Return a value as text that can be encoded."""
     if isinstance(value, bool):
         value = str(value).lower()

@@ -16,9 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import stance
 from stance.analysis.familiarity import Watch
-from stance.analysis.parquet import has_schema, metadata_of, schema_of, write_parquet
+from stance.analysis.parquet import has_schema, made_by, metadata_of, schema_of, write_parquet
 from stance.analysis.pipeline import Labeller, Sentence, Tally
 from stance.analysis.settings import Settings
 from stance.errors import DataError, StanceError
@@ -145,7 +144,7 @@ def _size_and_time(origin: Origin) -> tuple[int, int]:
 def _part_of_files(number: int, files: Sequence[tuple[Origin, int, int]]) -> Part:
     known = repr([(origin.document, origin.kind, size, time) for origin, size, time in files])
     origins, size = tuple(origin for origin, _, _ in files), sum(size for _, size, _ in files)
-    return Part(number, origins, (), size, _sha256(known.encode()))
+    return Part(number, origins, (), size, hashlib.sha256(known.encode()).hexdigest())
 
 
 def _parts_of_rows(
@@ -186,10 +185,6 @@ def _part_of_sentences(number: int, sentences: Sequence[Sentence], size: int) ->
         )
         digest.update(repr(known).encode("utf-8", "surrogatepass"))
     return Part(number, (), tuple(sentences), size, digest.hexdigest())
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 # -- a folder of finished parts --------------------------------------------------------------------------------------
@@ -312,5 +307,4 @@ def compute(part: Part, settings: Settings, digest: str, folder: Path, schema: A
 
 
 def _about_model(settings: Settings) -> dict[str, Any]:
-    name = Path(settings.model).name
-    return {"version": stance.__version__, "model": name, "model_fingerprint": settings.fingerprint}
+    return made_by(Path(settings.model).name, settings.fingerprint)

@@ -54,10 +54,8 @@ def analyze(
         Texts (strings are texts, never paths), records or a frame with a text column, or paths of files and folders.
     model
         A model, or the name or folder of one.
-    columns
-        Which columns of tables mean what; see `Columns`.
-    pre_split
-        Whether each text is one sentence already.
+    columns, pre_split
+        Which columns of tables mean what; whether each text is one sentence already.
     coverage, max_risk
         Abstain so that about this share of sentences is decided, or that at most this share of the decided is wrong.
     speaker, date
@@ -74,10 +72,9 @@ def analyze(
     -------
     pandas.DataFrame
         One row for each sentence, in order: document, sentence (its number there, from 0), start and end (in characters
-        of the text), text, label, p_<position> of each position, confidence (the probability of the label), abstained,
-        gated (not classified: probabilities are then the shares that were measured of such sentences in the corpus),
-        the columns of `stance.analysis.holding`; then the input's own columns, those whose name is taken with
-        ``input_`` before it. A blank text gives one row without a label.
+        of the text), text, label, p_<position>, confidence (the probability of the label), abstained, gated (not
+        classified: probabilities are shares of such sentences in the corpus), those of `stance.analysis.holding`; then
+        the input's own, those whose name is taken with ``input_`` before it. A blank text gives a row without a label.
 
     Raises
     ------
@@ -91,8 +88,7 @@ def analyze(
 
     Examples
     --------
-    >>> frame = analyze(["Moscow hosted the Taliban for talks. It snowed."])
-    >>> frame["label"].tolist()
+    >>> analyze(["Moscow hosted the Taliban for talks. It snowed."])["label"].tolist()
     ['engage', 'none']
     """
     model = model if isinstance(model, StanceModel) else load_model(model)

@@ -7,7 +7,6 @@ for ``dask.dataframe.map_partitions``; `label_partitions` is its form for Spark'
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stance.analysis.parquet import as_text
 from stance.analysis.parts import Done, Folder, Part, Survey, compute, parts_of
 from stance.analysis.pipeline import Labeller, Tally, framed
 from stance.analysis.settings import Settings
@@ -74,10 +74,8 @@ def run(
 
     Returns
     -------
-    Tally
-        How many sentences there are, and of these how many were held back and encoded.
-    list of str
-        Why labels may mean little, if all parts look strange.
+    tuple
+        How many sentences there are, held back and encoded; and why labels may mean little, if all parts look strange.
 
     Raises
     ------
@@ -295,7 +293,7 @@ def label_partitions(frames: Iterable[pd.DataFrame], settings: Settings) -> Iter
     while (part := list(islice(rows, _ROWS))) or not count:
         made = framed(part, labeller.model, [*labeller.columns, *own])
         for name, kind in own.items():
-            made[name] = made[name].map(_text, na_action="ignore") if kind.kind == "O" else made[name]
+            made[name] = made[name].map(as_text, na_action="ignore") if kind.kind == "O" else made[name]
         yield made.astype(own)
         count += 1
 
@@ -320,11 +318,6 @@ def _own_types(frame: pd.DataFrame, settings: Settings, labeller: Labeller) -> d
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _text(value: Any) -> str:
-    """Return what is no number as text: days, lists, ..."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str).strip('"')
 
 
 def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:

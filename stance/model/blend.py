@@ -70,6 +70,7 @@ def blended(
     encoder: Encoder,
     head: tuple[Floats, Floats],
     theirs: Floats,
+    *,
     kept: Corpus,
     folds: Folds,
     gate: Mapping[str, Any] | None,

@@ -116,10 +116,8 @@ def finetune(
         What is trained, and how.
     unlabelled
         Sentences, and those before them, that the teachers label for the student.
-    name
-        The model's name, before it is saved.
-    work
-        The folder of checkpoints. A run that was interrupted goes on from there.
+    name, work
+        The model's name, before it is saved; the folder of checkpoints, from which an interrupted run goes on.
     seed, jobs
         Of everything random; processes of joblib. The same corpus, recipe and seed give one model on one machine.
     progress
@@ -154,7 +152,8 @@ def finetune(
     encoder = _to_onnx(network, work, network_name(recipe.base))
     theirs, agreement = _agreement(network, encoder, kept, truth_of(kept, ngrams.scorer_) > 0, target)
     gate = gate_facts(training, held_out, book, {target_name: target})
-    scorer, of_kept = blended(ngrams.scorer_, encoder, network.head_of_vectors(), theirs, kept, folds, gate)
+    head = network.head_of_vectors()
+    scorer, of_kept = blended(ngrams.scorer_, encoder, head, theirs, kept=kept, folds=folds, gate=gate)
     holders, of_holders = learned(training, book, held_out, scorer.position_proba, seed)
     model = StanceModel(name, {target_name: scorer}, {target_name: ngrams.baselines_}, holders=holders)
     about = {

@@ -199,12 +199,14 @@ def facts_of(training: Corpus, seed: int) -> dict[str, Any]:
     }
 
 
-def held_out_figures(model: StanceModel, corpus: Corpus | None) -> dict[str, Any] | None:
-    """Return the figures of a model on documents that are held out; None if there are none."""
+def held_out_figures(
+    model: StanceModel, corpus: Corpus | None, said: Prediction | None = None
+) -> dict[str, Any] | None:
+    """Return the figures of a model, or of what it said, on documents that are held out; None if there are none."""
     if corpus is None:
         return None
     several = corpus.targets if len(model.targets) > 1 else None
-    said = model.predict(corpus.texts, corpus.contexts, several)
+    said = model.predict(corpus.texts, corpus.contexts, several) if said is None else said
     figures = measure(
         model.codebook, _canonical(corpus, model.codebook), said, model.labels, corpus.documents, targets=several
     )

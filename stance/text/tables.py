@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -255,8 +256,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.txt")
     ...     with written_whole(path) as made:
-    ...         _ = made.write_text("Talk.")
-    ...         there = path.exists()
+    ...         there = made.write_text("Talk.") and path.exists()
     ...     there, path.read_text()
     (False, 'Talk.')
     """
@@ -267,8 +267,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        nowhere = isinstance(error, (FileNotFoundError, NotADirectoryError))
-        remedy = "name a file in a folder that exists" if nowhere else "name another file, or make room for it"
+        no_folder = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        remedy = "name a file in a folder that exists" if no_folder else "name another file, or make room for it"
         raise DataError(f"{path}: {error.strerror or error}; {remedy}") from error
     finally:
         with suppress(OSError):  # the error that is on its way says more
@@ -276,14 +276,6 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 # -- formats ---------------------------------------------------------------------------------------------------------
-
-
-def _csv(text: io.TextIOBase, name: str) -> Iterator[Record]:
-    return _delimited(text, name, ",")
-
-
-def _tsv(text: io.TextIOBase, name: str) -> Iterator[Record]:
-    return _delimited(text, name, "\t")
 
 
 def _delimited(text: io.TextIOBase, name: str, delimiter: str) -> Iterator[Record]:
@@ -378,7 +370,12 @@ def _refuse_half_characters(record: Any, where: str) -> None:
         raise DataError(f"{where}: {half} is half a character; take it out, or put \\ufffd for it") from error
 
 
-_READERS = {"csv": _csv, "tsv": _tsv, "jsonl": _jsonl, "json": _json}
+_READERS: dict[str, Callable[[io.TextIOBase, str], Iterator[Record]]] = {
+    "csv": partial(_delimited, delimiter=","),
+    "tsv": partial(_delimited, delimiter="\t"),
+    "jsonl": _jsonl,
+    "json": _json,
+}
 
 
 def _parquet(path: Path, name: str, seen: Seen | None) -> Iterator[Record]:

@@ -44,9 +44,9 @@ def cascade(first: str, then: str, corpora: tuple[str, ...], output: Path, **opt
     if "test" not in corpus.sides:
         raise click.UsageError("no row's split is 'test': a cascade is measured on rows that no model was trained on")
     held_out = corpus.only("split", "test")
-    figures = {**(held_out_figures(model, held_out) or {})}
-    alone = (held_out_figures(slow, held_out) or {})["macro_f1_positions"]["value"]
     said = model.predict(held_out.texts, held_out.contexts, held_out.targets)
+    figures = {**(held_out_figures(model, held_out, said) or {})}
+    alone = (held_out_figures(slow, held_out) or {})["macro_f1_positions"]["value"]
     figures["encoded"] = round(said.encoded / len(held_out), 4)
     lost = alone - figures["macro_f1_positions"]["value"]
     saved = save_model(replace(model, about={**model.about, "held_out": figures}), output, force=options["force"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stance import __version__
 from stance.apps.cli.options import (
     codebook_of_actors_option,
     column_options,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
+_MOMENT = 1.0  # seconds
 _STOPPED = 130  # as shells have it: 128, and the number of the signal
 
 
@@ -135,6 +137,7 @@ def _write_stream(
     inputs: tuple[str, ...], output: Path | None, settings: Settings, input_format: str, output_format: str | None
 ) -> None:
     from stance.analysis.familiarity import Watch
+    from stance.analysis.parquet import made_by
     from stance.apps.cli.output import refuse_input, write_rows
     from stance.text.readers import read_documents
 
@@ -152,17 +155,34 @@ def _write_stream(
         )
         rows = progress.counted(watch.through(labeller.rows(passages)), labeller.tally)
         model = labeller.model
-        about = {"version": __version__, "model": model.name, "model_fingerprint": model.fingerprint}
+        about = made_by(model.name, model.fingerprint)
         write_rows(rows, labeller.columns, output_format, output, codebook=model.codebook, about=about)
     progress.summary(labeller.tally)
     for reason in watch.strangeness(model, left_out=labeller.left_out):
         click.echo(f"stance: {reason}", err=True)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Stop as Ctrl-C does; what threads of an engine say about it is no news."""
-    threading.excepthook = lambda _: None
-    signal.default_int_handler(number, frame)
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let Ctrl-C stop a job; what threads of an engine say when their processes end is then no news."""
+    stopped, tell = threading.Event(), threading.excepthook
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+        signal.default_int_handler(number, frame)
+
+    def tell_unless_stopped(what: threading.ExceptHookArgs) -> None:
+        if not stopped.wait(_MOMENT):  # a process may hear of it before this one does
+            tell(what)
+
+    before = signal.signal(signal.SIGINT, stop)
+    threading.excepthook = tell_unless_stopped
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if not stopped.is_set():
+            threading.excepthook = tell
 
 
 def _write_parts(
@@ -170,9 +190,8 @@ def _write_parts(
 ) -> None:
     from stance.apps.distributed import run
 
-    before = signal.signal(signal.SIGINT, _stop)
     try:
-        with Progress(inputs, input_format) as progress:
+        with _stoppable(), Progress(inputs, input_format) as progress:
             tally, strange = run(
                 inputs,
                 output,
@@ -187,8 +206,6 @@ def _write_parts(
     except KeyboardInterrupt:
         click.echo(f"stance: stopped; what is finished stays in {output}: go on with --resume", err=True)
         raise click.exceptions.Exit(_STOPPED) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
     progress.summary(tally)
     for reason in strange:
         click.echo(f"stance: {reason}", err=True)
